@@ -1,0 +1,57 @@
+// Package identity is the Caller value: who makes a request, from where, and
+// under which request id. It is made once at the edge and passed explicitly.
+package identity
+
+import "github.com/strongroom/strongroom/internal/arn"
+
+// Type is the kind of a principal, in the words of CloudTrail's userIdentity.type.
+type Type string
+
+// The kinds of principal. The zero value is invalid.
+const (
+	Root       Type = "Root"       // an account's root user
+	IAMUser    Type = "IAMUser"    // a user of an account
+	AWSService Type = "AWSService" // the server itself; never from the network
+)
+
+// AdministratorAccess is the ARN of the AWS managed policy that allows every action.
+const AdministratorAccess = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+// Caller is an authenticated principal together with the facts of one request.
+// It is a value: services copy it to forward a call, and never change it in place.
+type Caller struct {
+	Type        Type
+	AccountID   string // 12 digits
+	ARN         string // arn:aws:iam::111122223333:root, …:user/alice
+	PrincipalID string // the account for root, AIDA… for a user
+	UserName    string // users only
+	AccessKeyID string // AKIA…
+
+	// PolicyARNs are the managed policies attached to the principal. The gate
+	// is given them as the caller's identity policies.
+	PolicyARNs []string
+
+	Region     string // of the credential scope
+	RequestID  string // as answered in x-amzn-RequestId or x-amz-request-id
+	SourceIP   string // without the port
+	UserAgent  string
+	Host       string // as the client sent it
+	AuthMethod string // AuthHeader or QueryString
+	TLSVersion string // TLSv1.3; empty on a plain connection
+	TLSCipher  string
+
+	// ViaService is the service that makes this call on the principal's
+	// behalf, such as s3.us-east-1.amazonaws.com; empty for a direct call.
+	// Only code inside the process can set it.
+	ViaService string
+}
+
+// Via returns a copy of c for a call that service makes with c's identity
+// ("forward access session"). Service is a short name such as "s3".
+func (c Caller) Via(service string) Caller {
+	c.ViaService = service + "." + c.Region + ".amazonaws.com"
+	return c
+}
+
+// RootARN returns the ARN of the account's root user.
+func RootARN(accountID string) string { return arn.New("iam", "", accountID, "root").String() }
