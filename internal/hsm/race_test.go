@@ -1,0 +1,6 @@
+//go:build race
+
+package hsm
+
+// raceEnabled: under the race detector sync.Pool drops entries at random.
+const raceEnabled = true
