@@ -1,0 +1,8 @@
+//go:build !linux
+
+package audit
+
+import "os"
+
+// dataSync brings a file to disk where there is no fdatasync.
+func dataSync(f *os.File) error { return f.Sync() }

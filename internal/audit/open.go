@@ -1,0 +1,132 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
+)
+
+// retryEvery is the pause between attempts to write while the trail cannot be
+// written: short enough that service returns soon after there is room again.
+const retryEvery = 250 * time.Millisecond
+
+// Open opens the trail in cfg.Dir for writing, and begins one when there is
+// none. Another log open on the same directory, in any process, is refused with
+// durable.ErrLocked.
+//
+// A record at the very end whose writing was interrupted is cut off and logged:
+// its call was never answered, or it was lost with the last milliseconds before
+// a power cut. Anything else that is wrong with the last segment, with the
+// header of any other or with their numbering is a *DamageError, and nothing is
+// changed. The records of the other segments are not read: Verify does that.
+func Open(cfg Config) (*Log, error) { return open(cfg, osDisk{}) }
+
+func open(cfg Config, d disk) (_ *Log, err error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("audit: Config.Dir is required")
+	}
+	cfg = cfg.withDefaults()
+	if err := durable.Mkdir(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the audit directory: %w", err)
+	}
+	lock, err := durable.Lock(filepath.Join(cfg.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("locking the audit directory: %w", err)
+	}
+	l := &Log{
+		cfg: cfg, disk: d, lock: lock, retryEvery: retryEvery,
+		dirty:   make(chan struct{}, 1),
+		failing: make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+	}
+	if err := l.resume(); err != nil {
+		lock.Close()
+		if _, ok := errors.AsType[*DamageError](err); ok {
+			err = fmt.Errorf("%w; nothing was changed: put the segment back from a copy, "+
+				"or keep the directory as evidence, move it away and start with a new one", err)
+		}
+		return nil, err
+	}
+	l.stopped.Add(1)
+	go l.run()
+	return l, nil
+}
+
+// resume finds the end of the trail, cuts off a torn write there and opens the
+// last segment.
+func (l *Log) resume() error {
+	dir := l.cfg.Dir
+	count, err := listSegments(dir)
+	if err != nil {
+		return err
+	}
+	if count == 0 {
+		h := header{number: 1}
+		if err := l.disk.create(segmentPath(dir, 1), h.append(nil)); err != nil {
+			return fmt.Errorf("beginning the audit trail: %w", err)
+		}
+		count = 1
+	}
+	var before int64
+	for n := int64(1); n <= count; n++ {
+		h, err := statSegment(dir, n)
+		if err != nil {
+			return err
+		}
+		if h.lastChange < before {
+			return &DamageError{Segment: n, Offset: 16, Reason: "the changes go backwards"}
+		}
+		before = h.lastChange
+	}
+	at, tornBytes, err := scanSegment(dir, count, nil, func(int64, int64, frame) error { return nil })
+	if err != nil {
+		return err
+	}
+	path := segmentPath(dir, count)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	l.number, l.size, l.at, l.accepted = count, info.Size()-tornBytes, at, at.change
+	l.change.Store(at.change)
+	l.segments.Store(count)
+	if l.file, err = l.disk.open(path); err != nil {
+		return fmt.Errorf("opening the last audit segment: %w", err)
+	}
+	if err := l.cutTorn(tornBytes); err != nil {
+		l.file.Close()
+		return err
+	}
+	return nil
+}
+
+// cutTorn cuts off an incomplete last frame. It syncs in any case: what the
+// scan read may never have left the page cache.
+func (l *Log) cutTorn(tornBytes int64) error {
+	name := segmentName(l.number)
+	if tornBytes > 0 {
+		l.cfg.Logger.Warn("audit: cutting off a record whose writing was interrupted",
+			"segment", name, "offset", l.size, "bytes", tornBytes)
+		if err := l.file.Truncate(l.size); err != nil {
+			return fmt.Errorf("cutting off the torn end of %s: %w", name, err)
+		}
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("bringing %s to disk: %w", name, err)
+	}
+	return nil
+}
+
+// statSegment reads the header of a segment.
+func statSegment(dir string, number int64) (header, error) {
+	f, err := os.Open(segmentPath(dir, number))
+	if err != nil {
+		return header{}, fmt.Errorf("opening an audit segment: %w", err)
+	}
+	defer f.Close()
+	return readHeader(f, number)
+}
