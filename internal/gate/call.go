@@ -1,0 +1,151 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/identity"
+)
+
+// Call is one operation on its way from the decision to its record. It belongs
+// to one goroutine.
+type Call struct {
+	Caller identity.Caller
+	Op     Operation
+
+	// What the record says beside the outcome: each nil, or one JSON value that
+	// holds nothing CloudTrail leaves out (plaintext, ciphertext, tokens).
+	// RequestParameters are not recorded for a call that was denied.
+	RequestParameters   json.RawMessage
+	ResponseElements    json.RawMessage // mutations only; recorded on success only
+	AdditionalEventData json.RawMessage
+
+	gate      *Gate
+	identity  []Policy // of the caller, made once
+	resources []audit.Resource
+	denied    bool   // a decision was a denial
+	stamp     *stamp // nil until the record is first made
+	streaming *stamp // of the record that Streaming wrote
+	committed bool
+	finished  bool
+}
+
+// Authorize decides one request of this call. An empty Action is that of the
+// operation, and nil Identity stands for the policies the caller came with. It
+// returns nil or an *awserr.Error of code AccessDenied with AWS's text. A call
+// may ask more than once; it makes one record all the same.
+func (c *Call) Authorize(r Request) error {
+	if r.Action == "" {
+		r.Action = c.Op.Action
+	}
+	if r.Identity == nil {
+		r.Identity = c.policies()
+	}
+	d := Decide(c.Caller, r)
+	if d.Allowed {
+		return nil
+	}
+	c.denied = true
+	resource := r.Resource
+	if resource == "" {
+		resource = "*"
+	}
+	// Concatenated, not formatted: a resource may hold an object key with any
+	// character in it.
+	return &awserr.Error{Code: AccessDenied, Message: "User: " + c.Caller.ARN + " is not authorized to perform: " +
+		r.Action + " on resource: " + resource + " " + d.Reason}
+}
+
+// policies returns the caller's identity policies in the form Decide takes.
+func (c *Call) policies() []Policy {
+	if c.identity == nil && len(c.Caller.PolicyARNs) > 0 {
+		c.identity = make([]Policy, len(c.Caller.PolicyARNs))
+		for i, arn := range c.Caller.PolicyARNs {
+			c.identity[i].ARN = arn
+		}
+	}
+	return c.identity
+}
+
+// AddResource adds a resource to the record: its ARN, the account it is in
+// (empty leaves it out) and its CloudTrail type, such as AWS::KMS::Key.
+func (c *Call) AddResource(arn, account, typ string) {
+	c.resources = append(c.resources, audit.Resource{AccountID: account, Type: typ, ARN: arn})
+}
+
+// Committed says that the record of the call is in the store's transaction, and
+// the transaction committed. Finish then writes nothing: the record reaches the
+// trail with the change.
+func (c *Call) Committed() { c.committed = true }
+
+// Streaming writes the record of a call that is allowed, before the first byte
+// of a streamed answer. Finish then writes a second one, with an addendum that
+// names the first, when the outcome is known. The error is ErrTrail; nothing
+// may be sent then.
+func (c *Call) Streaming() error {
+	err := c.write(nil)
+	if err == nil {
+		c.streaming, c.stamp = c.stamp, nil
+	}
+	return err
+}
+
+// Finish writes the record of the call with its outcome, nil or the error that
+// is about to be answered, unless Committed was called. It returns err; or
+// ErrTrail when the trail cannot be written, and then the caller must answer an
+// internal error and nothing else. A second call panics.
+func (c *Call) Finish(err error) error {
+	if c.finished {
+		panic("gate: call finished twice: " + c.Op.Name)
+	}
+	c.finished = true
+	if c.committed {
+		return err
+	}
+	if trailErr := c.write(err); trailErr != nil {
+		return trailErr
+	}
+	return err
+}
+
+// End is Finish for a deferred call: it finishes with *err and stores the
+// result there. In a panic it records the call as failed inside, and lets the
+// panic go on. It must be deferred directly.
+func (c *Call) End(err *error) {
+	if p := recover(); p != nil {
+		if !c.finished {
+			// The panic goes on whether or not this could be written, and no
+			// answer but an internal error leaves then.
+			_ = c.Finish(errPanic)
+		}
+		panic(p)
+	}
+	*err = c.Finish(*err)
+}
+
+// buffers holds what records are printed into; the trail copies them.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepBuffer is the greatest buffer that goes back into the pool.
+const keepBuffer = 64 << 10
+
+// write appends the record for outcome err to the trail.
+func (c *Call) write(err error) error {
+	buf := buffers.Get().(*[]byte)
+	r := c.record(err)
+	*buf = r.AppendJSON((*buf)[:0])
+	trailErr := c.gate.trail.Append(*buf)
+	if cap(*buf) <= keepBuffer {
+		buffers.Put(buf)
+	}
+	if trailErr != nil {
+		return trailError(trailErr)
+	}
+	return nil
+}
+
+// trailError wraps what the trail said. It drops nothing and adds no code.
+func trailError(err error) error { return fmt.Errorf("%w: %w", ErrTrail, err) }

@@ -1,0 +1,70 @@
+// Package gate is what every operation passes: it decides whether the caller
+// may do it, and writes the one CloudTrail record of the call.
+//
+// A service begins a Call, asks it to authorise each decision the operation
+// takes, and finishes it with its outcome before it answers:
+//
+//	call := gate.Begin(caller, op)
+//	defer call.End(&err)
+//	call.RequestParameters = …
+//	if err := call.Authorize(gate.Request{…}); err != nil { return nil, err }
+//
+// A mutation puts call.Record(nil) into its store transaction and then says
+// call.Committed(). Whatever error End leaves is what must be answered.
+package gate
+
+import (
+	"errors"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/identity"
+)
+
+// AccessDenied is the code of a refused request. KMS calls it
+// AccessDeniedException on the wire; the edge sees to that.
+const AccessDenied awserr.Code = "AccessDenied"
+
+// ErrTrail says that the record of a call could not be written. It has no AWS
+// code: the caller gets an internal error, and no other word of the outcome.
+var ErrTrail = errors.New("gate: the audit record could not be written")
+
+// Operation describes one API operation to the gate and the trail.
+type Operation struct {
+	EventSource string // kms.amazonaws.com
+	Name        string // Decrypt
+	Action      string // kms:Decrypt: what Authorize asks for when its request names no action
+	APIVersion  string // 2006-03-01; empty for services whose records have none
+	ReadOnly    bool   // as CloudTrail counts it: true for all cryptographic operations
+	Data        bool   // a CloudTrail data event, as S3's on objects
+}
+
+// Gate authorises and records. It is safe for concurrent use.
+type Gate struct {
+	trail *audit.Log
+	clock func() time.Time
+}
+
+// New makes a gate that writes to trail. The records have their time from
+// clock; nil is time.Now.
+func New(trail *audit.Log, clock func() time.Time) *Gate {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Gate{trail: trail, clock: clock}
+}
+
+// Begin begins the call of op by c. The Call must be finished exactly once.
+func (g *Gate) Begin(c identity.Caller, op Operation) *Call {
+	return &Call{Caller: c, Op: op, gate: g}
+}
+
+// Ready returns nil while the trail can be written. While it cannot, no work
+// may be started: it could not be recorded. The error is ErrTrail.
+func (g *Gate) Ready() error {
+	if err := g.trail.Err(); err != nil {
+		return trailError(err)
+	}
+	return nil
+}

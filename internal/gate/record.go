@@ -1,0 +1,165 @@
+package gate
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/identity"
+)
+
+// What the record of a call says whose error has no AWS code. The cause is for
+// the log, which has it under the same request id.
+const (
+	internalFailure awserr.Code = "InternalFailure"
+	internalMessage string      = "The request processing has failed because of an unknown error, exception or failure."
+)
+
+// errPanic is the outcome of a call that panicked.
+var errPanic = errors.New("gate: the operation panicked")
+
+// stamp is what makes a record this one and no other.
+type stamp struct {
+	time    time.Time
+	eventID string
+}
+
+// Record returns the JSON of the call's CloudTrail record for outcome err, nil
+// or the error that is to be answered. Time and event id are fixed by the first
+// use, so that a record made for a transaction that failed and the one Finish
+// writes in its place are the same event. The caller owns the bytes.
+func (c *Call) Record(err error) []byte {
+	r := c.record(err)
+	return r.AppendJSON(make([]byte, 0, 1024))
+}
+
+func (c *Call) record(err error) audit.Record {
+	if c.stamp == nil {
+		c.stamp = &stamp{c.gate.clock(), newEventID()}
+	}
+	r := audit.Record{
+		UserIdentity:        userIdentity(c.Caller),
+		EventTime:           c.stamp.time,
+		EventSource:         c.Op.EventSource,
+		EventName:           c.Op.Name,
+		AWSRegion:           c.Caller.Region,
+		SourceIPAddress:     c.Caller.SourceIP,
+		UserAgent:           c.Caller.UserAgent,
+		RequestParameters:   c.RequestParameters,
+		AdditionalEventData: c.AdditionalEventData,
+		RequestID:           c.Caller.RequestID,
+		EventID:             c.stamp.eventID,
+		ReadOnly:            c.Op.ReadOnly,
+		Resources:           c.resources,
+		APIVersion:          c.Op.APIVersion,
+		RecipientAccountID:  c.Caller.AccountID,
+	}
+	if c.Op.Data {
+		r.EventCategory = audit.Data
+	}
+	switch {
+	case c.Caller.Type == identity.AWSService:
+		r.SourceIPAddress = r.UserIdentity.InvokedBy
+		r.UserAgent = r.UserIdentity.InvokedBy
+	case c.Caller.ViaService != "":
+		r.SourceIPAddress, r.UserAgent = audit.Internal, audit.Internal
+	default:
+		if c.Op.EventSource == "s3.amazonaws.com" {
+			r.UserAgent = "[" + r.UserAgent + "]" // S3 alone does so
+		}
+		if c.Caller.TLSVersion != "" {
+			r.TLSDetails = &audit.TLSDetails{
+				TLSVersion:               c.Caller.TLSVersion,
+				CipherSuite:              c.Caller.TLSCipher,
+				ClientProvidedHostHeader: c.Caller.Host,
+			}
+		}
+	}
+	if err == nil {
+		r.ResponseElements = c.ResponseElements
+	} else {
+		r.ErrorCode, r.ErrorMessage = outcome(err)
+	}
+	if c.denied || r.ErrorCode == string(AccessDenied) {
+		r.RequestParameters = nil
+	}
+	if c.streaming != nil {
+		r.Addendum = &audit.Addendum{
+			Reason:            "UPDATED_DATA",
+			UpdatedFields:     "errorCode,errorMessage,additionalEventData",
+			OriginalRequestID: c.Caller.RequestID,
+			OriginalEventID:   c.streaming.eventID,
+		}
+	}
+	return r
+}
+
+// outcome returns the code and message of an error as CloudTrail has them: the
+// suffix is dropped from access denials alone.
+func outcome(err error) (code, message string) {
+	e, ok := errors.AsType[*awserr.Error](err)
+	if !ok {
+		if c, ok := errors.AsType[awserr.Code](err); ok {
+			e = awserr.Bare(c)
+		} else {
+			e = awserr.New(internalFailure, internalMessage)
+		}
+	}
+	if e.Code == AccessDenied+"Exception" {
+		return string(AccessDenied), e.Message
+	}
+	return string(e.Code), e.Message
+}
+
+// userIdentity says who called, as CloudTrail User Guide, "CloudTrail
+// userIdentity element" has it for each type.
+func userIdentity(c identity.Caller) audit.UserIdentity {
+	if c.Type == identity.AWSService {
+		u := audit.UserIdentity{Type: string(c.Type), InvokedBy: audit.Internal}
+		if c.ViaService != "" {
+			u.InvokedBy = serviceName(c.ViaService)
+		}
+		return u
+	}
+	u := audit.UserIdentity{
+		Type:        string(c.Type),
+		PrincipalID: c.PrincipalID,
+		ARN:         c.ARN,
+		AccountID:   c.AccountID,
+		AccessKeyID: c.AccessKeyID,
+		UserName:    c.UserName,
+	}
+	if c.ViaService != "" {
+		// So CloudTrail shows S3's use of a KMS key: the record names no
+		// service, the encryption context says which object it was for.
+		u.InvokedBy = audit.Internal
+	}
+	return u
+}
+
+// serviceName takes the region out of a ViaService value:
+// s3.us-east-1.amazonaws.com becomes s3.amazonaws.com.
+func serviceName(via string) string {
+	service, _, _ := strings.Cut(via, ".")
+	return service + ".amazonaws.com"
+}
+
+// newEventID returns a random UUID, version 4 of RFC 9562 section 5.4.
+func newEventID() string {
+	var u [16]byte
+	rand.Read(u[:]) // never fails: it ends the program instead
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	var s [36]byte
+	hex.Encode(s[0:8], u[0:4])
+	hex.Encode(s[9:13], u[4:6])
+	hex.Encode(s[14:18], u[6:8])
+	hex.Encode(s[19:23], u[8:10])
+	hex.Encode(s[24:36], u[10:16])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
