@@ -1,0 +1,34 @@
+package main
+
+// service is one model and the package that its shapes go to.
+type service struct {
+	file       string // in internal/model
+	dir        string // of the generated package, under internal
+	pkg        string
+	operations []string
+}
+
+// services names every operation that the server serves. A new operation
+// starts with a line here, a run of trim and a run of shapes.
+var services = []service{
+	{
+		file: "kms.json", dir: "kms/kmsapi", pkg: "kmsapi",
+		operations: []string{
+			"CreateKey", "DescribeKey", "ListKeys", "EnableKey", "DisableKey",
+			"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+			"CreateAlias", "ListAliases",
+		},
+	},
+	{
+		file: "s3.json", dir: "s3/s3api", pkg: "s3api",
+		operations: []string{
+			"CreateBucket", "HeadBucket", "ListBuckets", "DeleteBucket", "GetBucketLocation",
+			"PutObject", "GetObject", "HeadObject", "DeleteObject", "ListObjects", "ListObjectsV2",
+			"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts",
+		},
+	},
+	{
+		file: "sts.json", dir: "sts/stsapi", pkg: "stsapi",
+		operations: []string{"GetCallerIdentity"},
+	},
+}
