@@ -1,0 +1,97 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// maxAliasesPerKey is AWS's quota (KMS Developer Guide, "Resource quotas").
+const maxAliasesPerKey = 50
+
+// CreateAlias gives a customer managed key a name in its account and region.
+// The caller needs the permission on the alias and on the key.
+// (KMS API Reference, CreateAlias)
+func (s *Service) CreateAlias(ctx context.Context, c identity.Caller, req *kmsapi.CreateAliasRequest) error {
+	_, err := do(ctx, s, c, opCreateAlias, req, s.createAlias)
+	return err
+}
+
+func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.CreateAliasRequest) (*void, error) {
+	call.RequestParameters = newObject().str("aliasName", *req.AliasName).str("targetKeyId", *req.TargetKeyId).end()
+	if err := checkAliasName(*req.AliasName); err != nil {
+		return nil, err
+	}
+	if isAlias(*req.TargetKeyId) {
+		return nil, awserr.New(kmsapi.ValidationException, "Aliases must refer to keys. Not aliases")
+	}
+	k, err := s.resolve(ctx, call, *req.TargetKeyId, idOrARN)
+	if err != nil {
+		return nil, err
+	}
+	ref := kmsdb.AliasRef{Account: call.Caller.AccountID, Region: call.Caller.Region, Name: *req.AliasName}
+	if err := s.authorizeAccount(call, ref.ARN()); err != nil {
+		return nil, err
+	}
+	if err := s.authorize(call, k, nil); err != nil {
+		return nil, err
+	}
+	call.AddResource(ref.ARN(), ref.Account, resourceType)
+	call.ResponseElements = newObject().str("keyId", k.arn).end()
+	now := s.now()
+	return nil, s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
+		key, err := tx.Key(k.key.Ref()) // the state now, not that of the snapshot
+		if err != nil {
+			return false, err
+		}
+		if err := forAliases(k.arn, key.State); err != nil {
+			return false, err
+		}
+		if _, err := tx.Alias(ref); err == nil {
+			return false, awserr.New(kmsapi.AlreadyExistsException, "An alias with the name %s already exists", ref.ARN())
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+		n, err := tx.CountAliases(key.Ref(), maxAliasesPerKey)
+		if err != nil {
+			return false, err
+		}
+		if n >= maxAliasesPerKey {
+			return false, awserr.New(kmsapi.LimitExceededException, "%s has the maximum of %d aliases.", k.arn, maxAliasesPerKey)
+		}
+		return true, tx.PutAlias(&kmsdb.Alias{
+			Account: ref.Account, Region: ref.Region, Name: ref.Name, TargetKeyID: key.ID,
+			CreationDate: now, LastUpdatedDate: now,
+		})
+	})
+}
+
+// checkAliasName holds the rules that the model's pattern does not state.
+// Texts: recorded from AWS.
+func checkAliasName(name string) error {
+	rest, ok := strings.CutPrefix(name, "alias/")
+	switch {
+	case !ok || rest == "":
+		return awserr.New(kmsapi.ValidationException, `Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+	case strings.HasPrefix(rest, "aws/"):
+		return awserr.Bare(kmsapi.NotAuthorizedException)
+	case strings.Contains(rest, ":"):
+		return awserr.New(kmsapi.ValidationException, "%s contains invalid characters for an alias", name)
+	}
+	return nil
+}
+
+// isAlias reports whether a key identifier is an alias name or alias ARN.
+func isAlias(id string) bool {
+	if strings.HasPrefix(id, "arn:") {
+		return strings.Contains(id, ":alias/")
+	}
+	return strings.HasPrefix(id, "alias/")
+}

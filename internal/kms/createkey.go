@@ -1,0 +1,203 @@
+package kms
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+)
+
+// CreateKey makes a customer managed key. Only symmetric encryption keys with
+// material of our own are made yet; everything else of the API is refused with
+// UnsupportedOperationException, and nothing is dropped silently.
+// (KMS API Reference, CreateKey)
+func (s *Service) CreateKey(ctx context.Context, c identity.Caller, req *kmsapi.CreateKeyRequest) (*kmsapi.CreateKeyResponse, error) {
+	return do(ctx, s, c, opCreateKey, req, s.createKey)
+}
+
+func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.CreateKeyRequest) (*kmsapi.CreateKeyResponse, error) {
+	spec, usage, err := specAndUsage(req)
+	if err != nil {
+		return nil, err
+	}
+	call.RequestParameters = createKeyParameters(req, spec, usage)
+	policy, unsupported, err := defaultPolicy(call.Caller.AccountID), error(nil), error(nil)
+	if req.Policy != nil {
+		if policy, unsupported, err = acceptPolicy(*req.Policy, call.Caller.AccountID); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.authorizeAccount(call, "*"); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(checkSupported(req, spec), unsupported); err != nil {
+		return nil, err
+	}
+	key, token, err := s.newKey(kmsdb.Customer, call.Caller.AccountID, call.Caller.Region)
+	if err != nil {
+		return nil, err
+	}
+	key.Policy = policy
+	if req.Description != nil {
+		key.Description = *req.Description
+	}
+	call.AddResource(key.ARN(), key.Account, resourceType)
+	call.ResponseElements = metadataRecord(key)
+	err = s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
+		return true, tx.CreateKey(key, token)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &kmsapi.CreateKeyResponse{KeyMetadata: metadata(key)}, nil
+}
+
+// newKey makes an enabled symmetric encryption key with its first material. It
+// stores nothing.
+func (s *Service) newKey(manager kmsdb.Manager, account, region string) (*kmsdb.Key, []byte, error) {
+	now := s.now()
+	k := &kmsdb.Key{
+		Account: account, Region: region, ID: newKeyID(),
+		KeyUsage: kmsapi.KeyUsageTypeEncryptDecrypt, KeySpec: kmsapi.KeySpecSymmetricDefault,
+		Origin: kmsapi.OriginTypeAwsKms, Manager: manager, State: kmsapi.KeyStateEnabled, CreationDate: now,
+	}
+	token, err := s.module.GenerateKey(k.Binding())
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := s.module.MaterialID(token, k.Binding())
+	if err != nil {
+		return nil, nil, err
+	}
+	k.Current = hex.EncodeToString(id[:])
+	k.Materials = []kmsdb.Material{{ID: k.Current, Created: now}}
+	return k, token, nil
+}
+
+// newKeyID returns a random UUID, version 4 of RFC 9562 section 5.4.
+func newKeyID() string {
+	var u [16]byte
+	rand.Read(u[:]) // never fails: it ends the program instead
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	h := hex.EncodeToString(u[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// usages says which usages a key spec has (KMS Developer Guide, "Key type
+// reference").
+var usages = map[kmsapi.KeySpec][]kmsapi.KeyUsageType{
+	kmsapi.KeySpecSymmetricDefault:    {kmsapi.KeyUsageTypeEncryptDecrypt},
+	kmsapi.KeySpecRsa2048:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecRsa3072:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecRsa4096:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecEccNistP256:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
+	kmsapi.KeySpecEccNistP384:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
+	kmsapi.KeySpecEccNistP521:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
+	kmsapi.KeySpecEccSecgP256k1:       {kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecEccNistEdwards25519: {kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecMlDsa44:             {kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecMlDsa65:             {kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecMlDsa87:             {kmsapi.KeyUsageTypeSignVerify},
+	kmsapi.KeySpecHmac224:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
+	kmsapi.KeySpecHmac256:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
+	kmsapi.KeySpecHmac384:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
+	kmsapi.KeySpecHmac512:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
+	kmsapi.KeySpecSm2:                 {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
+}
+
+// specAndUsage returns what is asked for, defaults filled in.
+// CustomerMasterKeySpec is the old name of KeySpec.
+func specAndUsage(req *kmsapi.CreateKeyRequest) (kmsapi.KeySpec, kmsapi.KeyUsageType, error) {
+	spec, usage := kmsapi.KeySpecSymmetricDefault, kmsapi.KeyUsageTypeEncryptDecrypt
+	switch {
+	case req.KeySpec != nil && req.CustomerMasterKeySpec != nil:
+		return "", "", awserr.New(kmsapi.ValidationException, "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+	case req.KeySpec != nil:
+		spec = *req.KeySpec
+	case req.CustomerMasterKeySpec != nil:
+		spec = kmsapi.KeySpec(*req.CustomerMasterKeySpec)
+	}
+	if req.KeyUsage != nil {
+		usage = *req.KeyUsage
+	} else if spec != kmsapi.KeySpecSymmetricDefault {
+		return "", "", awserr.New(kmsapi.ValidationException, "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	}
+	if !slices.Contains(usages[spec], usage) {
+		return "", "", awserr.New(kmsapi.ValidationException, "KeyUsage %s is not compatible with KeySpec %s", usage, spec)
+	}
+	return spec, usage, nil
+}
+
+// checkSupported refuses what the server cannot do yet.
+func checkSupported(req *kmsapi.CreateKeyRequest, spec kmsapi.KeySpec) error {
+	var what []string
+	if spec != kmsapi.KeySpecSymmetricDefault {
+		what = append(what, "KeySpec "+string(spec))
+	}
+	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms {
+		what = append(what, "Origin "+string(*req.Origin))
+	}
+	if req.CustomKeyStoreId != nil {
+		what = append(what, "CustomKeyStoreId")
+	}
+	if req.XksKeyId != nil {
+		what = append(what, "XksKeyId")
+	}
+	if isTrue(req.MultiRegion) {
+		what = append(what, "MultiRegion")
+	}
+	if len(req.Tags) > 0 {
+		what = append(what, "Tags")
+	}
+	if what == nil {
+		return nil
+	}
+	return awserr.New(kmsapi.UnsupportedOperationException, "Not supported yet: %s.", strings.Join(what, ", "))
+}
+
+// createKeyParameters shows the defaults too, as AWS's records do.
+func createKeyParameters(req *kmsapi.CreateKeyRequest, spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) json.RawMessage {
+	description, origin := "", kmsapi.OriginTypeAwsKms
+	if req.Description != nil {
+		description = *req.Description
+	}
+	if req.Origin != nil {
+		origin = *req.Origin
+	}
+	o := optional(newObject(), "policy", req.Policy).
+		str("description", description).
+		str("origin", string(origin)).
+		boolean("bypassPolicyLockoutSafetyCheck", isTrue(req.BypassPolicyLockoutSafetyCheck)).
+		str("customerMasterKeySpec", string(spec)).
+		str("keySpec", string(spec)).
+		str("keyUsage", string(usage))
+	o = optional(o, "customKeyStoreId", req.CustomKeyStoreId)
+	o = optional(o, "xksKeyId", req.XksKeyId)
+	if req.MultiRegion != nil {
+		o = o.boolean("multiRegion", *req.MultiRegion)
+	}
+	if len(req.Tags) > 0 {
+		o = append(o.name("tags"), '[')
+		for _, t := range req.Tags {
+			o = append(newTag(o, t), ',')
+		}
+		o[len(o)-1] = ']'
+		o = append(o, ',')
+	}
+	return o.end()
+}
+
+func newTag(dst object, t kmsapi.Tag) object {
+	tag := optional(optional(newObject(), "tagKey", t.TagKey), "tagValue", t.TagValue)
+	return append(dst, tag.end()...)
+}

@@ -1,0 +1,149 @@
+package kms_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+func TestCreateKeyMetadata(t *testing.T) {
+	k := newKit(t)
+	r, err := k.CreateKey(t.Context(), alice(), &kmsapi.CreateKeyRequest{Description: new("for tests")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.KeyMetadata
+	if got, want := *m.Arn, "arn:aws:kms:us-east-1:111122223333:key/"+*m.KeyId; got != want {
+		t.Errorf("Arn is %s, want %s", got, want)
+	}
+	if got, want := *m.CreationDate, time.Date(2026, 11, 23, 11, 2, 3, 987_000_000, time.UTC); !got.Equal(want) {
+		t.Errorf("CreationDate is %v, want %v, to the millisecond", got, want)
+	}
+	if len(*m.CurrentKeyMaterialId) != 64 || strings.Trim(*m.CurrentKeyMaterialId, "0123456789abcdef") != "" {
+		t.Errorf("CurrentKeyMaterialId is %s, want 64 hexadecimal digits", *m.CurrentKeyMaterialId)
+	}
+	if *m.AWSAccountId != account || !*m.Enabled || *m.Description != "for tests" || *m.KeyUsage != "ENCRYPT_DECRYPT" ||
+		*m.KeyState != "Enabled" || *m.Origin != "AWS_KMS" || *m.KeyManager != "CUSTOMER" ||
+		*m.CustomerMasterKeySpec != "SYMMETRIC_DEFAULT" || *m.KeySpec != "SYMMETRIC_DEFAULT" || *m.MultiRegion {
+		t.Errorf("metadata is wrong: %+v", m)
+	}
+	if len(m.EncryptionAlgorithms) != 1 || m.EncryptionAlgorithms[0] != "SYMMETRIC_DEFAULT" ||
+		m.SigningAlgorithms != nil || m.MacAlgorithms != nil || m.KeyAgreementAlgorithms != nil || m.MultiRegionConfiguration != nil {
+		t.Errorf("lists are wrong: %+v", m)
+	}
+}
+
+func TestCreateKeySpecAndUsage(t *testing.T) {
+	k := newKit(t)
+	const needUsage = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+	for _, c := range []struct {
+		name string
+		req  kmsapi.CreateKeyRequest
+		code awserr.Code // "" is success
+		text string
+	}{
+		{"defaults given", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecSymmetricDefault), KeyUsage: new(kmsapi.KeyUsageTypeEncryptDecrypt), Origin: new(kmsapi.OriginTypeAwsKms), MultiRegion: new(false), Tags: []kmsapi.Tag{}}, "", ""},
+		{"old name of spec", kmsapi.CreateKeyRequest{CustomerMasterKeySpec: new(kmsapi.CustomerMasterKeySpecSymmetricDefault)}, "", ""},
+		{"both names", kmsapi.CreateKeyRequest{CustomerMasterKeySpec: new(kmsapi.CustomerMasterKeySpecSymmetricDefault), KeySpec: new(kmsapi.KeySpecSymmetricDefault)},
+			kmsapi.ValidationException, "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated."},
+		{"RSA without usage", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048)}, kmsapi.ValidationException, needUsage},
+		{"old name without usage", kmsapi.CreateKeyRequest{CustomerMasterKeySpec: new(kmsapi.CustomerMasterKeySpecHmac256)}, kmsapi.ValidationException, needUsage},
+		{"bad pair", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048), KeyUsage: new(kmsapi.KeyUsageTypeKeyAgreement)},
+			kmsapi.ValidationException, "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
+		{"bad pair, symmetric", kmsapi.CreateKeyRequest{KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
+			kmsapi.ValidationException, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
+		{"RSA", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048), KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
+			kmsapi.UnsupportedOperationException, "Not supported yet: KeySpec RSA_2048."},
+		{"imported", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternal)}, kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL."},
+		{"custom key store", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternalKeyStore), CustomKeyStoreId: new("cks-1"), XksKeyId: new("x")},
+			kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL_KEY_STORE, CustomKeyStoreId, XksKeyId."},
+		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, kmsapi.UnsupportedOperationException, "Not supported yet: MultiRegion."},
+		{"tags", kmsapi.CreateKeyRequest{Tags: []kmsapi.Tag{{TagKey: new("a"), TagValue: new("b")}}}, kmsapi.UnsupportedOperationException, "Not supported yet: Tags."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := k.CreateKey(t.Context(), root(), &c.req)
+			if c.code == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantError(t, err, c.code, c.text)
+		})
+	}
+}
+
+func TestCreateKeyPolicy(t *testing.T) {
+	k := newKit(t)
+	const rest = `"Effect":"Allow","Action":"kms:*","Resource":"*"`
+	const arn = `"Principal":{"AWS":"arn:aws:iam::111122223333:root"}`
+	const unsupported = "Key policies other than the default key policy are not supported yet."
+	for _, c := range []struct {
+		name, policy string
+		code         awserr.Code // "" is success
+		text         string
+	}{
+		{"default", `{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions",` + rest + `,` + arn + `}]}`, "", ""},
+		{"pretty", "{\n \"Statement\" : {" + rest + "," + arn + "},\n\t\"Version\":\"2012-10-17\"}", "", ""},
+		{"lists of one", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*"],"Resource":["*"],"Principal":{"AWS":["111122223333"]}}]}`, "", ""},
+		{"another account", `{"Version":"2012-10-17","Statement":[{` + rest + `,"Principal":{"AWS":"arn:aws:iam::444455556666:root"}}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"everyone", `{"Version":"2012-10-17","Statement":[{` + rest + `,"Principal":"*"}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"a principal more", `{"Version":"2012-10-17","Statement":[{` + rest + `,"Principal":{"AWS":"111122223333","Service":"s3.amazonaws.com"}}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"a statement more", `{"Version":"2012-10-17","Statement":[{` + rest + `,` + arn + `},{` + rest + `,` + arn + `}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"a condition", `{"Version":"2012-10-17","Statement":[{` + rest + `,` + arn + `,"Condition":{}}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"deny", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*",` + arn + `}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"some actions", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",` + arn + `}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"empty object", `{}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"not JSON", `{"Version"`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"not an object", `[]`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"too long", `{"Version":"2012-10-17"` + strings.Repeat(" ", 32<<10) + `}`, kmsapi.LimitExceededException, "The key policy exceeds the maximum of 32768 bytes."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := k.CreateKey(t.Context(), root(), &kmsapi.CreateKeyRequest{Policy: &c.policy})
+			if c.code != "" {
+				wantError(t, err, c.code, c.text)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.encrypt(*r.KeyMetadata.KeyId, "usable", nil)
+		})
+	}
+}
+
+func TestCreateKeyDenied(t *testing.T) {
+	k := newKit(t)
+	_, err := k.CreateKey(t.Context(), bob(), &kmsapi.CreateKeyRequest{})
+	wantError(t, err, gate.AccessDenied, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action")
+	if keys, err := k.db().Keys(t.Context(), account, region, "", 1); err != nil || len(keys) != 0 {
+		t.Errorf("keys are %v, %v, want none", keys, err)
+	}
+}
+
+func TestCreateKeyRecord(t *testing.T) {
+	k := newKit(t)
+	r, err := k.CreateKey(t.Context(), alice(), &kmsapi.CreateKeyRequest{Description: new("d")})
+	k.check(err)
+	m := r.KeyMetadata
+	rec := k.last("CreateKey")
+	wantParameters(t, rec.RequestParameters, `{"bypassPolicyLockoutSafetyCheck":false,"customerMasterKeySpec":"SYMMETRIC_DEFAULT","description":"d","keySpec":"SYMMETRIC_DEFAULT","keyUsage":"ENCRYPT_DECRYPT","origin":"AWS_KMS"}`)
+	wantParameters(t, rec.ResponseElements, `{"keyMetadata":{"AWSAccountId":"111122223333","arn":"`+*m.Arn+`","creationDate":"Nov 23, 2026, 11:02:03 AM","currentKeyMaterialId":"`+*m.CurrentKeyMaterialId+
+		`","customerMasterKeySpec":"SYMMETRIC_DEFAULT","description":"d","enabled":true,"encryptionAlgorithms":["SYMMETRIC_DEFAULT"],"keyId":"`+*m.KeyId+
+		`","keyManager":"CUSTOMER","keySpec":"SYMMETRIC_DEFAULT","keyState":"Enabled","keyUsage":"ENCRYPT_DECRYPT","multiRegion":false,"origin":"AWS_KMS"}}`)
+	if rec.ReadOnly || len(rec.Resources) != 1 || rec.Resources[0].ARN != *m.Arn {
+		t.Errorf("record is %s, want a write on the new key", rec.raw)
+	}
+	changes, err := k.store.Changes(t.Context(), 0, 100)
+	k.check(err)
+	for _, c := range changes {
+		if string(c.Record) == rec.raw {
+			return
+		}
+	}
+	t.Error("no change carries the record")
+}

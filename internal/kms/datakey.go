@@ -1,0 +1,124 @@
+package kms
+
+import (
+	"context"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/ciphertext"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/secret"
+)
+
+// GenerateDataKey makes a data key of 1 to 1024 random bytes and answers it
+// both in clear and encrypted under the KMS key. It is kept nowhere.
+// (KMS API Reference, GenerateDataKey)
+func (s *Service) GenerateDataKey(ctx context.Context, c identity.Caller, req *kmsapi.GenerateDataKeyRequest) (*kmsapi.GenerateDataKeyResponse, error) {
+	return do(ctx, s, c, opGenerateDataKey, req, s.generateDataKey)
+}
+
+// GenerateDataKeyWithoutPlaintext is GenerateDataKey for who needs the data
+// key later: the plaintext is in no answer.
+// (KMS API Reference, GenerateDataKeyWithoutPlaintext)
+func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, c identity.Caller, req *kmsapi.GenerateDataKeyWithoutPlaintextRequest) (*kmsapi.GenerateDataKeyWithoutPlaintextResponse, error) {
+	return do(ctx, s, c, opGenerateDataKeyWithoutPlaintext, req, s.generateDataKeyWithoutPlaintext)
+}
+
+func (s *Service) generateDataKey(ctx context.Context, call *gate.Call, req *kmsapi.GenerateDataKeyRequest) (*kmsapi.GenerateDataKeyResponse, error) {
+	if req.Recipient != nil {
+		return nil, recipientUnsupported()
+	}
+	r := dataKeyRequest{*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun}
+	k, n, err := s.prepareDataKey(ctx, call, r)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, blob, err := s.newDataKey(k, n, r.context)
+	if err != nil {
+		return nil, err
+	}
+	call.AdditionalEventData = k.current.event
+	return &kmsapi.GenerateDataKeyResponse{
+		CiphertextBlob: blob, Plaintext: plaintext,
+		KeyId: new(k.arn), KeyMaterialId: new(k.current.id),
+	}, nil
+}
+
+func (s *Service) generateDataKeyWithoutPlaintext(ctx context.Context, call *gate.Call, req *kmsapi.GenerateDataKeyWithoutPlaintextRequest) (*kmsapi.GenerateDataKeyWithoutPlaintextResponse, error) {
+	r := dataKeyRequest{*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun}
+	k, n, err := s.prepareDataKey(ctx, call, r)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, blob, err := s.newDataKey(k, n, r.context)
+	if err != nil {
+		return nil, err
+	}
+	plaintext.Wipe()
+	call.AdditionalEventData = k.current.event
+	return &kmsapi.GenerateDataKeyWithoutPlaintextResponse{
+		CiphertextBlob: blob, KeyId: new(k.arn), KeyMaterialId: new(k.current.id),
+	}, nil
+}
+
+// dataKeyRequest is what the operations that make data keys have in common.
+type dataKeyRequest struct {
+	keyID       string
+	spec        *kmsapi.DataKeySpec
+	bytes       *int32
+	context     map[string]string
+	grantTokens []string
+	dryRun      *bool
+}
+
+// prepareDataKey does everything that comes before the cryptography, and
+// returns the key and the length of the data key in bytes.
+func (s *Service) prepareDataKey(ctx context.Context, call *gate.Call, r dataKeyRequest) (*snapshot, int, error) {
+	call.RequestParameters = dataKeyParameters(r)
+	n, err := r.length()
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := checkContext(r.context); err != nil {
+		return nil, 0, err
+	}
+	k, err := s.resolve(ctx, call, r.keyID, anyForm)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.authorize(call, k, r.grantTokens); err != nil {
+		return nil, 0, err
+	}
+	if err := k.forEncryption(call.Op.Name, nil); err != nil {
+		return nil, 0, err
+	}
+	if isTrue(r.dryRun) {
+		return nil, 0, dryRun()
+	}
+	return k, n, nil
+}
+
+// length returns the length of the data key: exactly one of KeySpec and
+// NumberOfBytes says it.
+func (r *dataKeyRequest) length() (int, error) {
+	switch {
+	case (r.spec == nil) == (r.bytes == nil):
+		return 0, awserr.New(kmsapi.ValidationException, "Please specify either number of bytes or key spec.")
+	case r.bytes != nil:
+		return int(*r.bytes), nil
+	case *r.spec == kmsapi.DataKeySpecAes128:
+		return 16, nil
+	default:
+		return 32, nil
+	}
+}
+
+func (s *Service) newDataKey(k *snapshot, n int, pairs map[string]string) (secret.Bytes, []byte, error) {
+	plaintext, err := s.module.Random(n)
+	if err != nil {
+		return secret.Bytes{}, nil, err
+	}
+	blob, err := ciphertext.Seal(s.headerMAC, k.current.handle, k.current.header, pairs, plaintext)
+	return plaintext, blob, err
+}

@@ -1,0 +1,137 @@
+// Package kms implements the operations of AWS Key Management Service, API
+// version 2014-11-01. (The codes and shapes are in kmsapi, records in kmsdb,
+// the layout of ciphertext blobs in ciphertext, the wire in kmshttp.)
+//
+// Every operation runs in [do]: the trail must be writable, the request valid;
+// then the operation resolves its key, asks the gate, checks the key's state
+// and usage, does its cryptography, and looks at DryRun last; then its record is
+// written and only then the answer goes out. That order is part of AWS's
+// contract.
+//
+// A cryptographic operation on a key that was used before does not touch the
+// database: it works on the key's [snapshot], which a commit that concerns the
+// key drops before the committing call returns.
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// Config is what a [Service] is made of. Every field but the last two is required.
+type Config struct {
+	Store     *store.Store
+	Module    *hsm.Module
+	RowMAC    *hsm.MACKey // seals keys and aliases; also list markers
+	HeaderMAC *hsm.MACKey // authenticates the headers of ciphertext blobs
+	Gate      *gate.Gate
+	Regions   []string // the enabled regions; a domain key of each is installed in Module
+
+	Clock  func() time.Time // nil means time.Now
+	Logger *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
+}
+
+// Service answers KMS operations. It is safe for concurrent use.
+type Service struct {
+	db        *kmsdb.DB
+	module    *hsm.Module
+	rowMAC    *hsm.MACKey
+	headerMAC *hsm.MACKey
+	gate      *gate.Gate
+	regions   []string
+	clock     func() time.Time
+	log       *slog.Logger
+
+	keys    *cache[kmsdb.KeyRef, *snapshot]
+	aliases *cache[kmsdb.AliasRef, string] // to key ids
+}
+
+// New makes a Service. It registers with cfg.Store.OnCommit, so no Update may
+// be running meanwhile.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Module == nil || cfg.RowMAC == nil || cfg.HeaderMAC == nil || cfg.Gate == nil || len(cfg.Regions) == 0 {
+		return nil, errors.New("kms: Config lacks a required field")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	s := &Service{
+		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
+		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), clock: cfg.Clock, log: cfg.Logger,
+		keys: newCache[kmsdb.KeyRef, *snapshot](), aliases: newCache[kmsdb.AliasRef, string](),
+	}
+	cfg.Store.OnCommit(s.invalidate)
+	return s, nil
+}
+
+// invalidate drops what a commit has changed. The store calls it before the
+// Update that made the changes returns: whoever disables a key and is answered
+// knows that no later call uses it.
+func (s *Service) invalidate(changes []store.Change) {
+	for _, c := range changes {
+		switch c.Table {
+		case store.KMSKeys:
+			if ref, ok := kmsdb.ParseKeyRow(c.Key); ok {
+				s.keys.drop(ref)
+			}
+		case store.KMSAliases:
+			if ref, ok := kmsdb.ParseAliasRow(c.Key); ok {
+				s.aliases.drop(ref)
+			}
+		}
+	}
+}
+
+// now returns the time as KMS tells it: in UTC, to the millisecond.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
+
+// checkRegion refuses what the edge should not have let through: a region
+// without a domain key.
+func (s *Service) checkRegion(region string) error {
+	if !slices.Contains(s.regions, region) {
+		return fmt.Errorf("kms: region %q is not enabled", region)
+	}
+	return nil
+}
+
+// key returns the snapshot of a key. The error wraps [store.ErrNotFound] when
+// there is no such key.
+func (s *Service) key(ctx context.Context, ref kmsdb.KeyRef) (*snapshot, error) {
+	if k, ok := s.keys.get(ref); ok {
+		return k, nil
+	}
+	gen := s.keys.generation(ref)
+	k, err := s.loadKey(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	s.keys.put(ref, k, gen)
+	return k, nil
+}
+
+// aliasTarget returns the id of the key that an alias stands for. The error
+// wraps [store.ErrNotFound] when there is no such alias.
+func (s *Service) aliasTarget(ctx context.Context, ref kmsdb.AliasRef) (keyID string, err error) {
+	if id, ok := s.aliases.get(ref); ok {
+		return id, nil
+	}
+	gen := s.aliases.generation(ref)
+	a, err := s.db.Alias(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	s.aliases.put(ref, a.TargetKeyID, gen)
+	return a.TargetKeyID, nil
+}

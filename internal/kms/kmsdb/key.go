@@ -1,0 +1,108 @@
+package kmsdb
+
+import (
+	"strings"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/arn"
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+// Manager says who a key belongs to. The zero value is invalid.
+type Manager string
+
+// The managers of keys. The first two are AWS's values of KeyMetadata.KeyManager.
+const (
+	Customer Manager = "CUSTOMER" // customer managed key
+	AWS      Manager = "AWS"      // AWS managed key, such as that of alias/aws/s3
+	Service  Manager = "SERVICE"  // a service's own key: no API id reaches it, no listing shows it
+)
+
+// KeyRef names a key. The zero value names none. It is comparable.
+type KeyRef struct {
+	Account, Region string
+	// ID is the key id; empty for a service's own key.
+	ID string
+	// Service is the short name of the service whose own key this is, such as
+	// "s3"; empty for a KMS key.
+	Service string
+}
+
+// Row returns the key of r's row in kms_keys.
+func (r KeyRef) Row() string {
+	if r.Service != "" {
+		return "service/" + r.Service + "/" + r.Account + "/" + r.Region
+	}
+	return r.Account + "/" + r.Region + "/" + r.ID
+}
+
+// String names the key for errors and logs.
+func (r KeyRef) String() string { return r.Row() }
+
+// ARN returns the ARN of a KMS key: arn:aws:kms:region:account:key/id.
+func (r KeyRef) ARN() string { return arn.New("kms", r.Region, r.Account, "key/"+r.ID).String() }
+
+// ParseKeyRow is the inverse of [KeyRef.Row]. It reports false for a row that
+// no KeyRef names.
+func ParseKeyRow(row string) (KeyRef, bool) {
+	p := strings.Split(row, "/")
+	switch {
+	case len(p) == 3:
+		return KeyRef{Account: p[0], Region: p[1], ID: p[2]}, true
+	case len(p) == 4 && p[0] == "service" && p[1] != "":
+		return KeyRef{Service: p[1], Account: p[2], Region: p[3]}, true
+	}
+	return KeyRef{}, false
+}
+
+// Key is the record of a KMS key.
+type Key struct {
+	Account, Region, ID string
+
+	Description  string
+	KeyUsage     kmsapi.KeyUsageType
+	KeySpec      kmsapi.KeySpec
+	Origin       kmsapi.OriginType
+	Manager      Manager
+	Service      string          `json:",omitempty"` // of Manager Service: whose key it is
+	State        kmsapi.KeyState // as KeyMetadata.KeyState
+	CreationDate time.Time
+	Policy       string // key policy document; empty for a service's own key
+	MultiRegion  bool
+
+	// Materials are all versions of the key material, oldest first; their
+	// tokens are rows of kms_key_tokens.
+	Materials []Material
+	// Current is the id of the material that encrypts.
+	Current string
+
+	rev int64 // as loaded; 0 for a key that is not stored yet
+}
+
+// Material is one version of a key's material.
+type Material struct {
+	ID      string // 64 hexadecimal digits
+	Created time.Time
+}
+
+// Ref returns the name of k.
+func (k *Key) Ref() KeyRef {
+	if k.Manager == Service {
+		return KeyRef{Account: k.Account, Region: k.Region, Service: k.Service}
+	}
+	return KeyRef{Account: k.Account, Region: k.Region, ID: k.ID}
+}
+
+// ARN returns the key ARN, of a service's own key too, although no API takes it.
+func (k *Key) ARN() string {
+	return KeyRef{Account: k.Account, Region: k.Region, ID: k.ID}.ARN()
+}
+
+// Binding is what the tokens of k's material are bound to. The region's domain
+// key wraps them.
+func (k *Key) Binding() hsm.Binding {
+	return hsm.Binding{Purpose: hsm.PurposeBackingKey, Domain: k.Region, Account: k.Account, Region: k.Region, KeyID: k.ID}
+}
+
+func tokenRow(ref KeyRef, materialID string) string { return ref.Row() + "/" + materialID }

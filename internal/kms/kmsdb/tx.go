@@ -1,0 +1,90 @@
+package kmsdb
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// Tx is one transaction. It sees its own writes, and is valid only while the
+// function given to [DB.Update] runs.
+type Tx struct {
+	tx  *store.Tx
+	mac store.MAC
+}
+
+// Update runs fn alone in the store's writer; an error of fn undoes its work.
+// When Update returns nil, the change is durable and every OnCommit hook of the
+// store has run.
+func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	return d.store.Update(ctx, func(tx *store.Tx) error { return fn(&Tx{tx, d.mac}) })
+}
+
+// SetRecord puts the audit record of the transaction beside its first change.
+func (t *Tx) SetRecord(record []byte) { t.tx.SetRecord(record) }
+
+// Key loads a key as [DB.Key] does.
+func (t *Tx) Key(ref KeyRef) (Key, error) {
+	r, err := t.tx.Get(store.KMSKeys, ref.Row())
+	if err != nil {
+		return Key{}, fmt.Errorf("reading key %s: %w", ref, err)
+	}
+	return decodeKey(t.mac, r)
+}
+
+// Alias loads an alias as [DB.Alias] does.
+func (t *Tx) Alias(ref AliasRef) (Alias, error) {
+	r, err := t.tx.Get(store.KMSAliases, ref.Row())
+	if err != nil {
+		return Alias{}, fmt.Errorf("reading alias %s: %w", ref.Row(), err)
+	}
+	return decodeAlias(t.mac, r)
+}
+
+// CountAliases returns how many aliases stand for the key, at most limit.
+func (t *Tx) CountAliases(target KeyRef, limit int) (int, error) {
+	rows, err := t.tx.List(store.KMSAliases, store.Query{
+		Prefix: target.Account + "/" + target.Region + "/", Ref: target.Row(), Limit: limit,
+	})
+	return len(rows), err
+}
+
+// CreateKey stores a new key together with the token of its only material.
+// The error is [store.ErrConflict] when there is such a key.
+func (t *Tx) CreateKey(k *Key, token []byte) error {
+	if err := t.PutKey(k); err != nil {
+		return err
+	}
+	row := store.Row{Key: tokenRow(k.Ref(), k.Current), Doc: token}
+	if _, err := t.tx.Put(store.KMSKeyTokens, row); err != nil {
+		return fmt.Errorf("writing key material of key %s: %w", k.Ref(), err)
+	}
+	return nil
+}
+
+// PutKey stores k over the revision that it was loaded at: [store.ErrConflict]
+// when that is not the stored one.
+func (t *Tx) PutKey(k *Key) (err error) {
+	k.rev, err = t.put(store.KMSKeys, store.Row{Key: k.Ref().Row(), Rev: k.rev}, k)
+	return err
+}
+
+// PutAlias stores a over the revision that it was loaded at: [store.ErrConflict]
+// when that is not the stored one.
+func (t *Tx) PutAlias(a *Alias) (err error) {
+	a.rev, err = t.put(store.KMSAliases, store.Row{Key: a.Ref().Row(), Rev: a.rev, Ref: a.Target().Row()}, a)
+	return err
+}
+
+func (t *Tx) put(table store.Table, r store.Row, doc any) (rev int64, err error) {
+	if r.Doc, err = json.Marshal(doc); err != nil {
+		return 0, fmt.Errorf("row %s/%s: %w", table, r.Key, err)
+	}
+	store.Seal(t.mac, table, &r)
+	if rev, err = t.tx.Put(table, r); err != nil {
+		return 0, fmt.Errorf("writing %s/%s: %w", table, r.Key, err)
+	}
+	return rev, nil
+}

@@ -1,0 +1,122 @@
+// Package kmshttp puts the KMS operations on the wire: the operation table and
+// the status map of AWS KMS in the AWS JSON 1.1 protocol (target TrentService).
+package kmshttp
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/awsjson"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+// TargetPrefix is what X-Amz-Target begins with, before a dot and the operation.
+const TargetPrefix = "TrentService"
+
+// Operation is one row of the operation table.
+type Operation struct {
+	awsjson.Op
+	Action   string // IAM action: kms:Encrypt
+	MaxBody  int64  // greatest request body in bytes
+	ReadOnly bool   // as CloudTrail counts it
+}
+
+// Body limits. The greatest valid request of a kind is well below its limit,
+// also when a client escapes every character; the model bounds the members.
+const (
+	smallBody  = 64 << 10  // identifiers, limits, markers
+	cryptoBody = 640 << 10 // 10 grant tokens of 8 KiB, 8 KiB of context, 8 KiB of blob
+	largeBody  = 1 << 20   // a key policy, tags; an attestation document
+)
+
+// Operations returns the operation table of s, one row for each operation.
+func Operations(s *kms.Service) []Operation {
+	return []Operation{
+		row(awsjson.BindVoid("CreateAlias", s.CreateAlias), smallBody),
+		row(awsjson.Bind("CreateKey", s.CreateKey), largeBody),
+		row(awsjson.Bind("Decrypt", s.Decrypt), largeBody),
+		row(awsjson.Bind("DescribeKey", s.DescribeKey), cryptoBody),
+		row(awsjson.BindVoid("DisableKey", s.DisableKey), smallBody),
+		row(awsjson.BindVoid("EnableKey", s.EnableKey), smallBody),
+		row(awsjson.Bind("Encrypt", s.Encrypt), cryptoBody),
+		row(awsjson.Bind("GenerateDataKey", s.GenerateDataKey), largeBody),
+		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
+		row(awsjson.Bind("ListAliases", s.ListAliases), smallBody),
+		row(awsjson.Bind("ListKeys", s.ListKeys), smallBody),
+	}
+}
+
+// row takes from the service what the gate goes by, so that the table cannot
+// say anything else.
+func row(op awsjson.Op, maxBody int64) Operation {
+	o, ok := kms.Operation(op.Name)
+	if !ok {
+		panic("kmshttp: the service has no operation " + op.Name)
+	}
+	return Operation{Op: op, Action: o.Action, MaxBody: maxBody, ReadOnly: o.ReadOnly}
+}
+
+// statuses holds the codes that are the server's fault; all others are 400,
+// AccessDeniedException included (KMS API Reference, "Common errors" and the
+// operations' own).
+var statuses = map[awserr.Code]int{
+	kmsapi.KMSInternalException:       http.StatusInternalServerError,
+	kmsapi.DependencyTimeoutException: http.StatusInternalServerError,
+	kmsapi.KeyUnavailableException:    http.StatusInternalServerError,
+}
+
+// Config is what a [Handler] is made of. Service is required.
+type Config struct {
+	Service *kms.Service
+	Logger  *slog.Logger           // causes of errors; nil means slog.Default()
+	OnError func(code awserr.Code) // called for each error answered, if not nil
+}
+
+// Handler serves KMS requests that the edge has read and authenticated. It is
+// safe for concurrent use.
+type Handler struct {
+	json  *awsjson.Handler
+	table map[string]Operation
+}
+
+// New makes a Handler.
+func New(cfg Config) *Handler {
+	h := &Handler{table: map[string]Operation{}}
+	var ops []awsjson.Op
+	for _, o := range Operations(cfg.Service) {
+		h.table[o.Name] = o
+		ops = append(ops, o.Op)
+	}
+	h.json = awsjson.New(awsjson.Config{
+		TargetPrefix: TargetPrefix, Ops: ops, Status: statuses,
+		Internal: kmsapi.KMSInternalException, Logger: cfg.Logger, OnError: cfg.OnError,
+	})
+	return h
+}
+
+// Operation returns the operation that an X-Amz-Target header names, "" when
+// the header is not for KMS. The operation need not exist.
+func (h *Handler) Operation(target string) string { return h.json.Operation(target) }
+
+// MaxBody returns the greatest request body in bytes of an operation. For one
+// that does not exist it is small: its signature is checked all the same.
+func (h *Handler) MaxBody(op string) int64 {
+	if o, ok := h.table[op]; ok {
+		return o.MaxBody
+	}
+	return smallBody
+}
+
+// Serve runs an operation for c on a body that has been read, and writes the
+// answer.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, c identity.Caller, op string, body []byte) {
+	h.json.Serve(w, r, c, op, body)
+}
+
+// WriteError answers an error that came up before an operation could run.
+func (h *Handler) WriteError(w http.ResponseWriter, requestID string, err error) {
+	h.json.WriteError(w, requestID, err)
+}

@@ -1,0 +1,118 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/model"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+const eventSource = "kms.amazonaws.com"
+
+// The operations. CloudTrail calls all cryptographic ones read-only (KMS
+// Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail").
+var (
+	opCreateAlias                     = write("CreateAlias")
+	opCreateKey                       = write("CreateKey")
+	opDecrypt                         = read("Decrypt")
+	opDescribeKey                     = read("DescribeKey")
+	opDisableKey                      = write("DisableKey")
+	opEnableKey                       = write("EnableKey")
+	opEncrypt                         = read("Encrypt")
+	opGenerateDataKey                 = read("GenerateDataKey")
+	opGenerateDataKeyWithoutPlaintext = read("GenerateDataKeyWithoutPlaintext")
+	opListAliases                     = read("ListAliases")
+	opListKeys                        = read("ListKeys")
+)
+
+var operations = []*gate.Operation{
+	opCreateAlias, opCreateKey, opDecrypt, opDescribeKey, opDisableKey, opEnableKey, opEncrypt,
+	opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opListAliases, opListKeys,
+}
+
+// Operations yields every operation that the service answers, by name.
+func Operations() iter.Seq[gate.Operation] {
+	return func(yield func(gate.Operation) bool) {
+		for _, op := range operations {
+			if !yield(*op) {
+				return
+			}
+		}
+	}
+}
+
+// Operation returns the operation of that name.
+func Operation(name string) (gate.Operation, bool) {
+	i := slices.IndexFunc(operations, func(op *gate.Operation) bool { return op.Name == name })
+	if i < 0 {
+		return gate.Operation{}, false
+	}
+	return *operations[i], true
+}
+
+func read(name string) *gate.Operation {
+	return &gate.Operation{EventSource: eventSource, Name: name, Action: "kms:" + name, ReadOnly: true}
+}
+
+func write(name string) *gate.Operation {
+	return &gate.Operation{EventSource: eventSource, Name: name, Action: "kms:" + name}
+}
+
+// do runs one operation: every exported operation passes through it, and what
+// lies under it is unexported. A response leaves only when its record is in
+// the trail, or in the transaction that fn committed.
+//
+// An error without an AWS code is the server's fault. It becomes
+// KMSInternalException with its cause for the log.
+func do[Req, Resp any](ctx context.Context, s *Service, c identity.Caller, op *gate.Operation, req *Req,
+	fn func(context.Context, *gate.Call, *Req) (*Resp, error),
+) (resp *Resp, err error) {
+	if err := s.gate.Ready(); err != nil {
+		return nil, err
+	}
+	call := s.gate.Begin(c, *op)
+	defer func() {
+		if err != nil { // End's too: no answer without its record
+			resp = nil
+		}
+	}()
+	defer call.End(&err)
+	resp, err = attempt(ctx, s, call, op, req, fn)
+	return resp, s.coded(c, op, err)
+}
+
+func attempt[Req, Resp any](ctx context.Context, s *Service, call *gate.Call, op *gate.Operation, req *Req,
+	fn func(context.Context, *gate.Call, *Req) (*Resp, error),
+) (*Resp, error) {
+	if err := s.checkRegion(call.Caller.Region); err != nil {
+		return nil, err
+	}
+	if err := model.KMS().Validate(op.Name, req); err != nil {
+		return nil, err
+	}
+	return fn(ctx, call, req)
+}
+
+// internalText is what a caller learns of an error of the server's own.
+const internalText = "An internal error occurred. The request can be retried."
+
+// coded gives err a code when it has none. A row that was changed behind the
+// server's back is an attack or a broken disk: it goes to the log at once,
+// whoever made the call. Nil stays nil.
+func (s *Service) coded(c identity.Caller, op *gate.Operation, err error) error {
+	if t, ok := errors.AsType[*store.TamperedError](err); ok {
+		s.log.Error("kms: refusing a row that was changed outside the server",
+			"requestID", c.RequestID, "operation", op.Name, "table", string(t.Table), "row", t.Key)
+	}
+	if err == nil || awserr.CodeOf(err) != "" {
+		return err
+	}
+	return awserr.Wrap(err, kmsapi.KMSInternalException, internalText)
+}

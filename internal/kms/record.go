@@ -1,0 +1,159 @@
+package kms
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+// This file makes requestParameters and responseElements of CloudTrail records,
+// as the examples of KMS Developer Guide, "Examples of AWS KMS log entries",
+// have them. What must not be in a record has no function here: plaintexts,
+// ciphertexts, grant tokens. The encryption context is in it, in clear.
+
+// object is a JSON object in the making: a brace, then members with a comma
+// after each.
+type object []byte
+
+func newObject() object { return append(make(object, 0, 192), '{') }
+
+// end closes the object.
+func (o object) end() json.RawMessage {
+	if o[len(o)-1] == ',' {
+		o = o[:len(o)-1]
+	}
+	return json.RawMessage(append(o, '}'))
+}
+
+func (o object) name(name string) object {
+	o = append(o, '"')
+	o = append(o, name...)
+	return append(o, '"', ':')
+}
+
+func (o object) str(name, value string) object {
+	return append(appendString(o.name(name), value), ',')
+}
+
+func (o object) boolean(name string, value bool) object {
+	return append(strconv.AppendBool(o.name(name), value), ',')
+}
+
+func (o object) integer(name string, value int32) object {
+	return append(strconv.AppendInt(o.name(name), int64(value), 10), ',')
+}
+
+// raw appends a value that is JSON already.
+func (o object) raw(name string, value json.RawMessage) object {
+	return append(append(o.name(name), value...), ',')
+}
+
+// context appends the encryption context, sorted by name, unless it is empty.
+func (o object) context(pairs map[string]string) object {
+	if len(pairs) == 0 {
+		return o
+	}
+	o = append(o.name("encryptionContext"), '{')
+	if len(pairs) == 1 { // the usual case needs no sorting
+		for name, value := range pairs {
+			o = appendPair(o, name, value)
+		}
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(pairs)) {
+			o = appendPair(o, name, pairs[name])
+		}
+	}
+	o[len(o)-1] = '}'
+	return append(o, ',')
+}
+
+func appendPair(o object, name, value string) object {
+	o = append(appendString(o, name), ':')
+	return append(appendString(o, value), ',')
+}
+
+// optional appends a string that is left out when absent.
+func optional[T ~string](o object, name string, value *T) object {
+	if value == nil {
+		return o
+	}
+	return o.str(name, string(*value))
+}
+
+// appendString appends s as a JSON string (RFC 8259 section 7). What is not
+// UTF-8 becomes U+FFFD, so that a record is always well-formed.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	from := 0 // s[from:i] needs no change
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[from:i]...), "\ufffd"...)
+				from = i + 1
+			}
+			i += n
+			continue
+		}
+		if c < 0x20 || c == '"' || c == '\\' {
+			dst = append(dst, s[from:i]...)
+			if c < 0x20 {
+				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			} else {
+				dst = append(dst, '\\', c)
+			}
+			from = i + 1
+		}
+		i++
+	}
+	return append(append(dst, s[from:]...), '"')
+}
+
+func encryptParameters(req *kmsapi.EncryptRequest) json.RawMessage {
+	return newObject().context(req.EncryptionContext).str("keyId", *req.KeyId).algorithm(req.EncryptionAlgorithm).end()
+}
+
+// decryptParameters has the key id only if the caller sent one: what S3 sends
+// for a caller is not something the caller said.
+func decryptParameters(req *kmsapi.DecryptRequest, withKeyID bool) json.RawMessage {
+	o := newObject().context(req.EncryptionContext)
+	if withKeyID {
+		o = optional(o, "keyId", req.KeyId)
+	}
+	return o.algorithm(req.EncryptionAlgorithm).end()
+}
+
+// algorithm is always in the record, also when it was not sent.
+func (o object) algorithm(a *kmsapi.EncryptionAlgorithmSpec) object {
+	if a == nil {
+		return o.str("encryptionAlgorithm", string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault))
+	}
+	return o.str("encryptionAlgorithm", string(*a))
+}
+
+func dataKeyParameters(r dataKeyRequest) json.RawMessage {
+	o := optional(newObject().str("keyId", r.keyID), "keySpec", r.spec)
+	if r.bytes != nil {
+		o = o.integer("numberOfBytes", *r.bytes)
+	}
+	return o.context(r.context).end()
+}
+
+// listParameters is for the lists; nil members are left out.
+func listParameters(keyID *string, limit *int32, marker *string) json.RawMessage {
+	o := optional(newObject(), "keyId", keyID)
+	if limit != nil {
+		o = o.integer("limit", *limit)
+	}
+	o = optional(o, "marker", marker)
+	if len(o) == 1 {
+		return nil
+	}
+	return o.end()
+}

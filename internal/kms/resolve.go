@@ -1,0 +1,110 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/strongroom/strongroom/internal/arn"
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// form says which key identifiers an operation takes.
+type form uint8
+
+const (
+	idOrARN form = 1 + iota // key id, key ARN
+	anyForm                 // also alias name, alias ARN
+)
+
+// resolve finds the key that id means to the caller. An id or alias without an
+// account is one of the caller's, in the region of the call.
+//
+// Errors (texts: recorded from AWS): NotFoundException for what is malformed,
+// of another region, or not there. Another account's ARN goes to the gate before
+// anything is looked up, so the refusal tells nobody what others have.
+func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f form) (*snapshot, error) {
+	account, name := call.Caller.AccountID, id
+	if strings.HasPrefix(id, "arn:") {
+		a, ok := arn.Parse(id)
+		if !ok || a.Partition != arn.Partition || a.Service != "kms" || a.AccountID == "" {
+			return nil, invalidKeyID(id)
+		}
+		if a.Region != call.Caller.Region {
+			return nil, awserr.New(kmsapi.NotFoundException, "Invalid arn %s", a.Region)
+		}
+		account, name = a.AccountID, a.Resource
+		if key, ok := strings.CutPrefix(a.Resource, "key/"); ok {
+			name = key
+		} else if !strings.HasPrefix(name, "alias/") {
+			return nil, invalidKeyID(id)
+		}
+	}
+	byAlias := strings.HasPrefix(name, "alias/")
+	if byAlias && f != anyForm || !byAlias && !isKeyID(name) {
+		return nil, invalidKeyID(id)
+	}
+	if account != call.Caller.AccountID {
+		if err := call.Authorize(gate.Request{Resource: id, ResourceAccount: account}); err != nil {
+			return nil, err
+		}
+	}
+	ref := kmsdb.KeyRef{Account: account, Region: call.Caller.Region, ID: name}
+	if byAlias {
+		alias := kmsdb.AliasRef{Account: account, Region: call.Caller.Region, Name: name}
+		if !isAliasName(name) { // no alias has it, and the store need not see it
+			return nil, awserr.New(kmsapi.NotFoundException, "Alias %s is not found.", alias.ARN())
+		}
+		target, err := s.aliasTarget(ctx, alias)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, awserr.New(kmsapi.NotFoundException, "Alias %s is not found.", alias.ARN())
+		}
+		if err != nil {
+			return nil, err
+		}
+		ref.ID = target
+	}
+	k, err := s.key(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, awserr.New(kmsapi.NotFoundException, "Key '%s' does not exist", ref.ARN())
+	}
+	return k, err
+}
+
+func invalidKeyID(id string) error {
+	return awserr.New(kmsapi.NotFoundException, "Invalid keyId '%s'", id)
+}
+
+// isKeyID reports whether id is a UUID, or mrk- and 32 hexadecimal digits.
+func isKeyID(id string) bool {
+	if rest, ok := strings.CutPrefix(id, "mrk-"); ok {
+		return len(rest) == 32 && isHex(rest)
+	}
+	return len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' &&
+		isHex(id[:8]) && isHex(id[9:13]) && isHex(id[14:18]) && isHex(id[19:23]) && isHex(id[24:])
+}
+
+// isAliasName reports whether a name has only the characters of AliasNameType.
+func isAliasName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == ':', c == '/', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}

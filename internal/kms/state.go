@@ -1,0 +1,78 @@
+package kms
+
+import (
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+// The rules of KMS Developer Guide, "Key states of AWS KMS keys", by kind of
+// operation. Texts: recorded from AWS. DescribeKey and the lists take every state.
+
+// forCryptography refuses keys that cannot be used.
+func forCryptography(arn string, st kmsapi.KeyState) error {
+	switch st {
+	case kmsapi.KeyStateEnabled:
+		return nil
+	case kmsapi.KeyStateDisabled:
+		return awserr.New(kmsapi.DisabledException, "%s is disabled.", arn)
+	}
+	return invalidState(arn, st)
+}
+
+// forEnabling is for EnableKey and DisableKey. A key whose key store is out of
+// reach shows the change when it is back.
+func forEnabling(arn string, st kmsapi.KeyState) error {
+	switch st {
+	case kmsapi.KeyStateEnabled, kmsapi.KeyStateDisabled, kmsapi.KeyStateUnavailable:
+		return nil
+	}
+	return invalidState(arn, st)
+}
+
+// forAliases is for CreateAlias.
+func forAliases(arn string, st kmsapi.KeyState) error {
+	switch st {
+	case kmsapi.KeyStateEnabled, kmsapi.KeyStateDisabled, kmsapi.KeyStatePendingImport, kmsapi.KeyStateUnavailable:
+		return nil
+	}
+	return invalidState(arn, st)
+}
+
+func invalidState(arn string, st kmsapi.KeyState) error {
+	is := ""
+	switch st {
+	case kmsapi.KeyStatePendingDeletion, kmsapi.KeyStatePendingReplicaDeletion:
+		is = "pending deletion"
+	case kmsapi.KeyStatePendingImport:
+		is = "pending import"
+	case kmsapi.KeyStateUnavailable:
+		is = "unavailable"
+	case kmsapi.KeyStateCreating:
+		is = "creating"
+	case kmsapi.KeyStateUpdating:
+		is = "updating"
+	default: // a state of a newer version, or none
+		is = "in a state that does not allow this operation"
+	}
+	return awserr.New(kmsapi.KMSInvalidStateException, "%s is %s.", arn, is)
+}
+
+// forEncryption checks that k may be used for an operation that needs a
+// symmetric encryption key, in AWS's order: state, usage, algorithm. Algorithm
+// may be nil.
+func (k *snapshot) forEncryption(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
+	if err := forCryptography(k.arn, k.key.State); err != nil {
+		return err
+	}
+	return k.fits(operation, algorithm)
+}
+
+func (k *snapshot) fits(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
+	if k.key.KeyUsage != kmsapi.KeyUsageTypeEncryptDecrypt {
+		return awserr.New(kmsapi.InvalidKeyUsageException, "%s key usage is %s which is not valid for %s.", k.arn, k.key.KeyUsage, operation)
+	}
+	if algorithm != nil && *algorithm != kmsapi.EncryptionAlgorithmSpecSymmetricDefault {
+		return awserr.New(kmsapi.InvalidKeyUsageException, "Algorithm %s is incompatible with key spec %s.", *algorithm, k.key.KeySpec)
+	}
+	return nil
+}
