@@ -5,6 +5,7 @@ package awsjson
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -30,7 +31,7 @@ func Bind[Req, Resp any](name string, fn func(context.Context, identity.Caller, 
 	return Op{name, func(ctx context.Context, c identity.Caller, body []byte) (any, error) {
 		req := new(Req)
 		if err := Decode(body, req); err != nil {
-			return nil, err
+			return nil, &undecoded{err}
 		}
 		resp, err := fn(ctx, c, req)
 		if err != nil {
@@ -45,11 +46,16 @@ func BindVoid[Req any](name string, fn func(context.Context, identity.Caller, *R
 	return Op{name, func(ctx context.Context, c identity.Caller, body []byte) (any, error) {
 		req := new(Req)
 		if err := Decode(body, req); err != nil {
-			return nil, err
+			return nil, &undecoded{err}
 		}
 		return nil, fn(ctx, c, req)
 	}}
 }
+
+// undecoded wraps the error of a body that no operation has seen.
+type undecoded struct{ error }
+
+func (u *undecoded) Unwrap() error { return u.error }
 
 // Config is what a Handler needs. TargetPrefix, Ops and Internal are required.
 type Config struct {
@@ -66,6 +72,12 @@ type Config struct {
 	// Logger receives the causes of errors. Nil: slog.Default().
 	Logger *slog.Logger
 
+	// Refused, if not nil, is told of an authenticated request that no operation
+	// saw, because there is none of that name (as the client sent it) or the
+	// body does not decode. What it returns is answered instead of err. It is
+	// where such a request gets its audit record.
+	Refused func(c identity.Caller, op string, err error) error
+
 	// OnError, if not nil, is called for each error that is answered, with the
 	// code that the caller sees. It must be safe for concurrent use.
 	OnError func(code awserr.Code)
@@ -79,6 +91,9 @@ type Handler struct {
 
 // New makes a Handler. It panics when two operations have one name.
 func New(cfg Config) *Handler {
+	if cfg.Refused == nil {
+		cfg.Refused = func(_ identity.Caller, _ string, err error) error { return err }
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -107,10 +122,13 @@ func (h *Handler) Operation(target string) string {
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, c identity.Caller, op string, body []byte) {
 	o, ok := h.ops[op]
 	if !ok {
-		h.WriteError(w, c.RequestID, awserr.Bare(unknownOperation))
+		h.WriteError(w, c.RequestID, h.cfg.Refused(c, op, awserr.Bare(unknownOperation)))
 		return
 	}
 	resp, err := o.Call(r.Context(), c, body)
+	if u, ok := errors.AsType[*undecoded](err); ok {
+		err = h.cfg.Refused(c, op, u.error)
+	}
 	if err != nil {
 		h.WriteError(w, c.RequestID, err)
 		return

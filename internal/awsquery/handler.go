@@ -6,6 +6,7 @@ package awsquery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -30,7 +31,7 @@ func Bind[Req, Resp any](name string, fn func(context.Context, identity.Caller, 
 	return Op{name, func(ctx context.Context, c identity.Caller, form url.Values) (any, error) {
 		req := new(Req)
 		if err := Decode(form, req); err != nil {
-			return nil, err
+			return nil, &undecoded{err}
 		}
 		resp, err := fn(ctx, c, req)
 		if err != nil {
@@ -39,6 +40,11 @@ func Bind[Req, Resp any](name string, fn func(context.Context, identity.Caller, 
 		return resp, nil
 	}}
 }
+
+// undecoded wraps the error of a form that no operation has seen.
+type undecoded struct{ error }
+
+func (u *undecoded) Unwrap() error { return u.error }
 
 // Config is what a Handler needs. Version, Namespace, Ops and Internal are required.
 type Config struct {
@@ -56,6 +62,12 @@ type Config struct {
 	// Logger receives the causes of errors. Nil: slog.Default().
 	Logger *slog.Logger
 
+	// Refused, if not nil, is told of an authenticated request that no operation
+	// saw, because there is none of that name (as the client sent it) or the
+	// form does not decode. What it returns is answered instead of err. It is
+	// where such a request gets its audit record.
+	Refused func(c identity.Caller, op string, err error) error
+
 	// OnError, if not nil, is called for each error that is answered, with the
 	// code that the caller sees. It must be safe for concurrent use.
 	OnError func(code awserr.Code)
@@ -69,6 +81,9 @@ type Handler struct {
 
 // New makes a Handler. It panics when two operations have one name.
 func New(cfg Config) *Handler {
+	if cfg.Refused == nil {
+		cfg.Refused = func(_ identity.Caller, _ string, err error) error { return err }
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -88,15 +103,19 @@ func New(cfg Config) *Handler {
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, c identity.Caller, form url.Values) {
 	action, version := form.Get("Action"), form.Get("Version")
 	if action == "" {
-		h.WriteError(w, c.RequestID, awserr.New(missingAction, "Missing Action"))
+		h.WriteError(w, c.RequestID, h.cfg.Refused(c, "", awserr.New(missingAction, "Missing Action")))
 		return
 	}
 	op, ok := h.ops[action]
 	if !ok || version != "" && version != h.cfg.Version {
-		h.WriteError(w, c.RequestID, awserr.New(invalidAction, "Could not find operation %s for version %s", action, cmp.Or(version, "NO_VERSION_SPECIFIED")))
+		err := awserr.New(invalidAction, "Could not find operation %s for version %s", action, cmp.Or(version, "NO_VERSION_SPECIFIED"))
+		h.WriteError(w, c.RequestID, h.cfg.Refused(c, action, err))
 		return
 	}
 	resp, err := op.Call(r.Context(), c, form)
+	if u, ok := errors.AsType[*undecoded](err); ok {
+		err = h.cfg.Refused(c, action, u.error)
+	}
 	if err != nil {
 		h.WriteError(w, c.RequestID, err)
 		return

@@ -60,6 +60,28 @@ func (g *Gate) Begin(c identity.Caller, op Operation) *Call {
 	return &Call{Caller: c, Op: op, gate: g}
 }
 
+// Refused records an authenticated request that no operation has seen: one
+// that names no operation there is, or does not decode. Name is what the client
+// called it; what cannot be a name of an operation is recorded as "Unknown". It
+// returns what must be answered: err, or ErrTrail.
+func (g *Gate) Refused(c identity.Caller, eventSource, name string, err error) error {
+	if !operationName(name) {
+		name = "Unknown"
+	}
+	return g.Begin(c, Operation{EventSource: eventSource, Name: name}).Finish(err)
+}
+
+// operationName reports whether name has the form of an operation's: up to 64
+// letters and digits.
+func operationName(name string) bool {
+	for _, r := range name {
+		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64
+}
+
 // Ready returns nil while the trail can be written. While it cannot, no work
 // may be started: it could not be recorded. The error is ErrTrail.
 func (g *Gate) Ready() error {

@@ -1,8 +1,6 @@
 package gate
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/uuid"
 )
 
 // What the record of a call says whose error has no AWS code. The cause is for
@@ -39,7 +38,7 @@ func (c *Call) Record(err error) []byte {
 
 func (c *Call) record(err error) audit.Record {
 	if c.stamp == nil {
-		c.stamp = &stamp{c.gate.clock(), newEventID()}
+		c.stamp = &stamp{c.gate.clock(), uuid.New()}
 	}
 	r := audit.Record{
 		UserIdentity:        userIdentity(c.Caller),
@@ -146,20 +145,4 @@ func userIdentity(c identity.Caller) audit.UserIdentity {
 func serviceName(via string) string {
 	service, _, _ := strings.Cut(via, ".")
 	return service + ".amazonaws.com"
-}
-
-// newEventID returns a random UUID, version 4 of RFC 9562 section 5.4.
-func newEventID() string {
-	var u [16]byte
-	rand.Read(u[:]) // never fails: it ends the program instead
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[0:8], u[0:4])
-	hex.Encode(s[9:13], u[4:6])
-	hex.Encode(s[14:18], u[6:8])
-	hex.Encode(s[19:23], u[8:10])
-	hex.Encode(s[24:36], u[10:16])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }
