@@ -23,12 +23,18 @@ type PartReader struct {
 	chunks int64
 }
 
-// readBatch is the space of one WriteRange.
+// readBatch is the space of one batch of chunks, sealed and opened.
 type readBatch struct{ sealed, plain []byte }
 
 var readBatches = sync.Pool{New: func() any {
-	return &readBatch{make([]byte, batchChunks*sealedChunkSize), make([]byte, 0, ChunkSize)}
+	return &readBatch{make([]byte, batchChunks*sealedChunkSize), make([]byte, 0, batchChunks*ChunkSize)}
 }}
+
+// release gives the space back without the plaintext it held.
+func (b *readBatch) release() {
+	clear(b.plain[:cap(b.plain)])
+	readBatches.Put(b)
+}
 
 // OpenPart reads the part record of a stored part. storedSize is the size in
 // bytes of what r reads, plainSize the size that the manifest states: they must
@@ -64,33 +70,102 @@ func (r *PartReader) WriteRange(w io.Writer, off, n int64) error {
 	if n == 0 && r.plain > 0 {
 		return nil
 	}
-	b := readBatches.Get().(*readBatch)
-	defer func() {
-		clear(b.plain[:cap(b.plain)])
-		readBatches.Put(b)
-	}()
-	last := max(off, off+n-1) / ChunkSize
-	for first := off / ChunkSize; first <= last; first += batchChunks {
-		count := min(batchChunks, last-first+1)
-		sealed := b.sealed[:min(count*sealedChunkSize, r.plain-first*ChunkSize+count*hsm.ChunkOverhead)]
-		if err := readFull(r.r, sealed, hsm.PartRecordSize+first*sealedChunkSize); err != nil {
-			return fmt.Errorf("part %d: chunk %d: %w", r.number, first, err)
+	first, last := off/ChunkSize, max(off, off+n-1)/ChunkSize
+	if last-first < batchChunks {
+		b := readBatches.Get().(*readBatch)
+		defer b.release()
+		return r.writeBatch(w, b, first, last, off, n)
+	}
+	return r.writePipelined(w, first, last, off, n)
+}
+
+// writeBatch opens the chunks first to last, at most batchChunks, and writes
+// what of them is in the range.
+func (r *PartReader) writeBatch(w io.Writer, b *readBatch, first, last, off, n int64) error {
+	if err := r.openBatch(b, first, last); err != nil {
+		return err
+	}
+	return b.write(w, first, off, n)
+}
+
+// writePipelined reads and opens a batch while the one before it is written:
+// both take about as long, and neither waits for the other.
+func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) error {
+	type opened struct {
+		batch *readBatch
+		first int64
+		err   error
+	}
+	free := make(chan *readBatch, 2)
+	for range cap(free) {
+		free <- readBatches.Get().(*readBatch)
+	}
+	ready := make(chan opened, cap(free))
+	stop := make(chan struct{})
+	go func() {
+		defer close(ready)
+		for ; first <= last; first += batchChunks {
+			select {
+			case b := <-free:
+				err := r.openBatch(b, first, min(first+batchChunks-1, last))
+				ready <- opened{b, first, err}
+				if err != nil {
+					return
+				}
+			case <-stop:
+				return
+			}
 		}
-		for i := first; i < first+count; i++ {
-			size := min(sealedChunkSize, len(sealed))
-			chunk, err := r.key.OpenChunk(b.plain, sealed[:size], uint64(i), i == r.chunks-1)
-			if err != nil {
-				return fmt.Errorf("part %d: chunk %d: %w", r.number, i, ErrTampered)
-			}
-			sealed = sealed[size:]
-			from := max(off-i*ChunkSize, 0)
-			to := min(off+n-i*ChunkSize, int64(len(chunk)))
-			if _, err := w.Write(chunk[from:to]); err != nil {
-				return err
-			}
+	}()
+	defer func() { // the opener has ended before the caller may close the file
+		close(stop)
+		for o := range ready {
+			free <- o.batch
+		}
+		close(free)
+		for b := range free {
+			b.release()
+		}
+	}()
+	for o := range ready {
+		err := o.err
+		if err == nil {
+			err = o.batch.write(w, o.first, off, n)
+		}
+		free <- o.batch
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// openBatch reads and opens the chunks first to last into b.plain.
+func (r *PartReader) openBatch(b *readBatch, first, last int64) error {
+	count := last - first + 1
+	sealed := b.sealed[:min(count*sealedChunkSize, r.plain-first*ChunkSize+count*hsm.ChunkOverhead)]
+	if err := readFull(r.r, sealed, hsm.PartRecordSize+first*sealedChunkSize); err != nil {
+		return fmt.Errorf("part %d: chunk %d: %w", r.number, first, err)
+	}
+	b.plain = b.plain[:0]
+	for i := first; i <= last; i++ {
+		size := min(sealedChunkSize, len(sealed))
+		plain, err := r.key.OpenChunk(b.plain, sealed[:size], uint64(i), i == r.chunks-1)
+		if err != nil {
+			return fmt.Errorf("part %d: chunk %d: %w", r.number, i, ErrTampered)
+		}
+		b.plain, sealed = plain, sealed[size:]
+	}
+	return nil
+}
+
+// write writes what of the opened chunks, beginning with chunk first, is in the
+// range.
+func (b *readBatch) write(w io.Writer, first, off, n int64) error {
+	from := max(off-first*ChunkSize, 0)
+	to := min(off+n-first*ChunkSize, int64(len(b.plain)))
+	_, err := w.Write(b.plain[from:to])
+	return err
 }
 
 // readFull fills p from off. Bytes that are not there were cut off: ErrTampered.

@@ -1,0 +1,40 @@
+package s3
+
+import (
+	"context"
+
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+var abortServed = names("Bucket", "Key", "UploadId", "ExpectedBucketOwner")
+
+// AbortMultipartUpload ends an upload and dooms its parts. A part that is
+// being uploaded at the same time finds no upload when it commits, and goes too.
+func (s *Service) AbortMultipartUpload(ctx context.Context, c identity.Caller, req *s3api.AbortMultipartUploadRequest) (*s3api.AbortMultipartUploadOutput, error) {
+	return do(s, c, "AbortMultipartUpload", req, func(call *call) (*s3api.AbortMultipartUploadOutput, error) {
+		if err := refuseOthers(req, abortServed); err != nil {
+			return nil, err
+		}
+		b, err := call.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+		if err != nil {
+			return nil, err
+		}
+		err = call.update(ctx, func(tx *store.Tx) error {
+			_, row, err := s.findUpload(tx.Get, b, *req.Key, deref(req.UploadId))
+			if err != nil {
+				return err
+			}
+			if err := s.dropParts(tx, *req.UploadId, nil); err != nil {
+				return err
+			}
+			return tx.Delete(store.Uploads, row.Key, row.Rev)
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.wakeCollector()
+		return &s3api.AbortMultipartUploadOutput{}, nil
+	})
+}

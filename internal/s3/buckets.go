@@ -1,0 +1,202 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+	"github.com/strongroom/strongroom/internal/s3/sse"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// usEast1 is the region whose name in a location constraint is empty.
+const usEast1 = "us-east-1"
+
+var createBucketServed = names("ACL", "Bucket", "CreateBucketConfiguration", "ObjectOwnership")
+
+// CreateBucket makes a bucket in the region the request was signed for.
+func (s *Service) CreateBucket(ctx context.Context, c identity.Caller, req *s3api.CreateBucketRequest) (*s3api.CreateBucketOutput, error) {
+	return do(s, c, "CreateBucket", req, func(call *call) (*s3api.CreateBucketOutput, error) {
+		return call.createBucket(ctx, req)
+	})
+}
+
+func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest) (*s3api.CreateBucketOutput, error) {
+	name := deref(req.Bucket)
+	if err := checkBucketName(name); err != nil {
+		return nil, err
+	}
+	if err := c.checkCreate(req); err != nil {
+		return nil, err
+	}
+	c.AddResource(bucketARN(name), c.caller.AccountID, "AWS::S3::Bucket")
+	if err := c.Authorize(gate.Request{Resource: bucketARN(name), ResourceAccount: c.caller.AccountID}); err != nil {
+		return nil, err
+	}
+	id, err := sse.NewInstance()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(bucketRecord{
+		Version: recordVersion, ID: hex.EncodeToString(id[:]), Name: name,
+		Account: c.caller.AccountID, Region: c.caller.Region, Created: c.s.now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = c.update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Get(store.Buckets, name)
+		if err == nil {
+			return c.alreadyThere(row)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		row = store.Row{Key: name, Ref: c.caller.AccountID, Doc: doc}
+		store.Seal(c.s.rowMAC, store.Buckets, &row)
+		_, err = tx.Put(store.Buckets, row)
+		return err
+	})
+	if err != nil && !errors.Is(err, errNothingToDo) {
+		return nil, err
+	}
+	return &s3api.CreateBucketOutput{Location: ptr("/" + name), BucketArn: ptr(bucketARN(name))}, nil
+}
+
+// alreadyThere is what a second CreateBucket answers: in us-east-1 the owner
+// gets 200 again, for the sake of very old clients ("CreateBucket", Errors).
+func (c *call) alreadyThere(row store.Row) error {
+	b, err := c.s.decodeBucket(row)
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.Account != c.caller.AccountID:
+		return awserr.New(s3api.BucketAlreadyExists, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
+			With("BucketName", b.Name)
+	case b.Region == usEast1 && c.caller.Region == usEast1:
+		return errNothingToDo
+	}
+	return awserr.New(s3api.BucketAlreadyOwnedByYou, "Your previous request to create the named bucket succeeded and you already own it.").
+		With("BucketName", b.Name)
+}
+
+func (c *call) checkCreate(req *s3api.CreateBucketRequest) error {
+	if err := refuseOthers(req, createBucketServed); err != nil {
+		return err
+	}
+	if acl := deref(req.ACL); acl != "" && acl != "private" {
+		return notImplemented("x-amz-acl")
+	}
+	if o := deref(req.ObjectOwnership); o != "" && o != "BucketOwnerEnforced" {
+		return notImplemented("x-amz-object-ownership")
+	}
+	constraint := s3api.BucketLocationConstraint("")
+	if config := req.CreateBucketConfiguration; config != nil {
+		if config.Location != nil || config.Bucket != nil || len(config.Tags) > 0 {
+			return notImplemented("CreateBucketConfiguration")
+		}
+		constraint = deref(config.LocationConstraint)
+	}
+	region := c.caller.Region
+	switch {
+	case !slices.Contains(c.s.regions, region):
+		return awserr.New(s3api.InvalidLocationConstraint, "The specified location-constraint is not valid").With("LocationConstraint", region)
+	case string(constraint) == region, constraint == "" && region == usEast1:
+		return nil
+	case constraint == "":
+		return awserr.New(s3api.IllegalLocationConstraintException,
+			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	}
+	return awserr.New(s3api.IllegalLocationConstraintException,
+		"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
+}
+
+// HeadBucket says whether the bucket is there and where.
+func (s *Service) HeadBucket(ctx context.Context, c identity.Caller, req *s3api.HeadBucketRequest) (*s3api.HeadBucketOutput, error) {
+	return do(s, c, "HeadBucket", req, func(call *call) (*s3api.HeadBucketOutput, error) {
+		b, err := call.bucketFor(ctx, req.Bucket, nil, req.ExpectedBucketOwner)
+		if err != nil {
+			return nil, err
+		}
+		return &s3api.HeadBucketOutput{BucketRegion: &b.Region, BucketArn: ptr(bucketARN(b.Name))}, nil
+	})
+}
+
+// GetBucketLocation answers from every region: it is how clients find out.
+func (s *Service) GetBucketLocation(ctx context.Context, c identity.Caller, req *s3api.GetBucketLocationRequest) (*s3api.GetBucketLocationOutput, error) {
+	return do(s, c, "GetBucketLocation", req, func(call *call) (*s3api.GetBucketLocationOutput, error) {
+		b, err := call.bucketFor(ctx, req.Bucket, nil, req.ExpectedBucketOwner)
+		if err != nil {
+			return nil, err
+		}
+		location := s3api.BucketLocationConstraint(b.Region)
+		if b.Region == usEast1 {
+			location = ""
+		}
+		return &s3api.GetBucketLocationOutput{LocationConstraint: &location}, nil
+	})
+}
+
+// DeleteBucketOutput is empty: the API has no output for DeleteBucket.
+type DeleteBucketOutput struct{}
+
+// DeleteBucket removes a bucket without objects. Multipart uploads in progress
+// do not keep it, and go with it.
+func (s *Service) DeleteBucket(ctx context.Context, c identity.Caller, req *s3api.DeleteBucketRequest) (*DeleteBucketOutput, error) {
+	return do(s, c, "DeleteBucket", req, func(call *call) (*DeleteBucketOutput, error) {
+		b, err := call.bucketFor(ctx, req.Bucket, nil, req.ExpectedBucketOwner)
+		if err != nil {
+			return nil, err
+		}
+		if err := call.inRegion(b); err != nil {
+			return nil, err
+		}
+		err = call.update(ctx, func(tx *store.Tx) error { return s.deleteBucket(tx, b) })
+		if err != nil {
+			return nil, err
+		}
+		s.wakeCollector()
+		return &DeleteBucketOutput{}, nil
+	})
+}
+
+func (s *Service) deleteBucket(tx *store.Tx, b *bucketRecord) error {
+	if err := s.stillThere(tx, b); err != nil {
+		return err
+	}
+	below := store.Query{Prefix: b.Name + "/", Limit: 1}
+	rows, err := tx.List(store.Objects, below)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		return awserr.New(s3api.BucketNotEmpty, "The bucket you tried to delete is not empty").With("BucketName", b.Name)
+	}
+	for {
+		uploads, err := tx.List(store.Uploads, below)
+		if err != nil {
+			return err
+		}
+		if len(uploads) == 0 {
+			break
+		}
+		if err := s.dropParts(tx, uploadIDOf(uploads[0].Key), nil); err != nil {
+			return err
+		}
+		if err := tx.DeleteUnlogged(store.Uploads, uploads[0].Key); err != nil {
+			return err
+		}
+	}
+	row, err := tx.Get(store.Buckets, b.Name)
+	if err != nil {
+		return err
+	}
+	return tx.Delete(store.Buckets, row.Key, row.Rev)
+}

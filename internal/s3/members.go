@@ -1,0 +1,95 @@
+package s3
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/strongroom/strongroom/internal/secret"
+)
+
+// member is a field of a wire shape that travels in a header, the query string
+// or the path. The aws tag says so: `aws:"x-amz-acl,header"`.
+type member struct {
+	index    int
+	field    string // Go name
+	wire     string // header or query parameter
+	location string
+}
+
+var memberPlans sync.Map // reflect.Type → []member
+
+func membersOf(t reflect.Type) []member {
+	if plan, ok := memberPlans.Load(t); ok {
+		return plan.([]member)
+	}
+	var plan []member
+	for i := range t.NumField() {
+		wire, rest, _ := strings.Cut(t.Field(i).Tag.Get("aws"), ",")
+		location, _, _ := strings.Cut(rest, ",")
+		plan = append(plan, member{i, t.Field(i).Name, wire, location})
+	}
+	memberPlans.Store(t, plan)
+	return plan
+}
+
+// refuseOthers answers NotImplemented when a member of the request is set that
+// the operation does not act on. Served lists the Go names of those it does act
+// on, or may rightly ignore. Nothing that asks for behaviour is ever dropped.
+func refuseOthers(in any, served map[string]bool) error {
+	v := reflect.ValueOf(in).Elem()
+	for _, m := range membersOf(v.Type()) {
+		f := v.Field(m.index)
+		if served[m.field] || f.IsZero() || f.Kind() == reflect.Struct && isAbsentSecret(f) {
+			continue
+		}
+		return notImplemented(m.wire)
+	}
+	return nil
+}
+
+func isAbsentSecret(f reflect.Value) bool {
+	b, ok := f.Interface().(secret.Bytes)
+	return ok && b.IsNil()
+}
+
+// names makes the set for refuseOthers.
+func names(list ...string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, n := range list {
+		set[n] = true
+	}
+	return set
+}
+
+// Members that CloudTrail does not show: user metadata may be anything, and
+// the customer's key is a secret.
+var unrecorded = names("Metadata", "SSECustomerKey", "SSECustomerKeyMD5", "Bucket", "Key", "ContentLength")
+
+// requestParameters is CloudTrail's requestParameters: bucketName, key and Host,
+// and what came in x-amz headers and the query string, under its wire name.
+func requestParameters(host string, in any) json.RawMessage {
+	params := map[string]any{"Host": host}
+	v := reflect.ValueOf(in).Elem()
+	for _, m := range membersOf(v.Type()) {
+		f := v.Field(m.index)
+		switch m.field {
+		case "Bucket":
+			params["bucketName"] = f.Interface()
+		case "Key":
+			params["key"] = f.Interface()
+		}
+		amz := m.location == "header" && strings.HasPrefix(m.wire, "x-amz-")
+		if unrecorded[m.field] || f.IsZero() || !amz && m.location != "querystring" {
+			continue
+		}
+		if f.Kind() == reflect.Pointer {
+			f = f.Elem()
+		}
+		params[m.wire] = fmt.Sprint(f.Interface())
+	}
+	b, _ := json.Marshal(params) // strings always encode
+	return b
+}

@@ -1,0 +1,241 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+	"github.com/strongroom/strongroom/internal/s3/sse"
+)
+
+// Body is the payload of a PutObject or UploadPart, after transfer decoding.
+type Body struct {
+	// Reader yields the payload; io.EOF only when all that the client signed
+	// was verified.
+	Reader io.Reader
+	// Length is the announced number of bytes, -1 when there is none.
+	Length int64
+	// Announced are the names in x-amz-trailer, lower case.
+	Announced []string
+	// Trailer returns a trailing header, "" when it was not sent. It is valid
+	// after Reader returned io.EOF. It may be nil when nothing is announced.
+	Trailer func(name string) string
+}
+
+// maxPartSize is the longest payload of one PUT: 5 GiB.
+const maxPartSize = 5 << 30
+
+// bufferSize is how much of a payload is read at a time; two such buffers are
+// in use per request.
+const bufferSize = 128 << 10
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// expectation is what the client said about its payload.
+type expectation struct {
+	algorithm *checksumAlgorithm
+	value     string // in a header; "" when it comes in the trailer, or not at all
+	trailer   bool
+	given     bool   // by the client at all; else the default is computed
+	md5       []byte // of Content-MD5; nil when not given
+}
+
+// expect reads the checksum headers of a PutObject or UploadPart request.
+func expect(in any, named *s3api.ChecksumAlgorithm, contentMD5 *string, body Body) (expectation, error) {
+	var e expectation
+	if contentMD5 != nil {
+		raw, err := base64.StdEncoding.DecodeString(*contentMD5)
+		if err != nil || len(raw) != md5.Size {
+			return e, awserr.New(s3api.InvalidDigest, "The Content-MD5 you specified was invalid.").With("Content-MD5", *contentMD5)
+		}
+		e.md5 = raw
+	}
+	for i := range checksumAlgorithms {
+		a := &checksumAlgorithms[i]
+		for _, announced := range body.Announced {
+			if announced == a.header {
+				if e.given {
+					return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+				}
+				e.algorithm, e.trailer, e.given = a, true, true
+			}
+		}
+		value := givenChecksum(in, a.name)
+		if value == nil {
+			continue
+		}
+		if e.given {
+			return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		if !a.wellFormed(*value) {
+			return e, invalidRequest("Value for %s header is invalid.", a.header)
+		}
+		e.algorithm, e.value, e.given = a, *value, true
+	}
+	if named != nil {
+		switch a := algorithm(s3api.ChecksumAlgorithm(strings.ToUpper(string(*named)))); {
+		case a == nil:
+			return e, notImplemented("x-amz-sdk-checksum-algorithm")
+		case !e.given:
+			return e, invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+		case a != e.algorithm:
+			return e, invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+		}
+	}
+	if e.algorithm == nil {
+		e.algorithm = algorithm(defaultChecksum)
+	}
+	return e, nil
+}
+
+// received is a payload that was sealed and verified, and is durable under
+// blob. Nothing refers to it yet.
+type received struct {
+	blob     string
+	size     int64
+	md5      []byte // nil unless it was asked for
+	checksum string // base64
+}
+
+// receive reads the payload to its end, seals it as part number under k, and
+// verifies all that the client said. On an error nothing is left of it. With
+// wantMD5 the MD5 is computed although the client gave none.
+func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number uint32, want expectation, wantMD5 bool) (*received, error) {
+	w, err := c.s.objects.Create(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abort() // does nothing after Commit
+	part, err := sse.NewPartWriter(w, k, number)
+	if err != nil {
+		return nil, err
+	}
+	sum := want.algorithm.new()
+	sinks := []io.Writer{io.MultiWriter(part, sum)}
+	var digest hash.Hash
+	if wantMD5 || want.md5 != nil {
+		digest = md5.New()
+		sinks = append(sinks, digest)
+	}
+	size, err := pump(body.Reader, maxPartSize, sinks...)
+	c.in += size
+	closeErr := part.Close() // gives its buffers back in any case
+	if err != nil {
+		return nil, err
+	}
+	if closeErr != nil {
+		return nil, closeErr
+	}
+	r := &received{size: size, checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil))}
+	if digest != nil {
+		r.md5 = digest.Sum(nil)
+	}
+	if err := want.verify(r, body); err != nil {
+		return nil, err
+	}
+	r.blob, err = w.Commit()
+	return r, err
+}
+
+// verify compares what was read with what was announced.
+func (e expectation) verify(r *received, body Body) error {
+	if body.Length >= 0 && r.size != body.Length {
+		return incompleteBody(nil)
+	}
+	if e.md5 != nil && string(e.md5) != string(r.md5) {
+		return awserr.New(s3api.BadDigest, "The Content-MD5 you specified did not match what we received.").
+			With("ExpectedDigest", hex.EncodeToString(e.md5)).With("CalculatedDigest", base64.StdEncoding.EncodeToString(r.md5))
+	}
+	value := e.value
+	if e.trailer {
+		value = body.Trailer(e.algorithm.header)
+		if !e.algorithm.wellFormed(value) {
+			return invalidRequest("Value for %s trailing header is invalid.", e.algorithm.header)
+		}
+	}
+	if value != "" && value != r.checksum {
+		return awserr.New(s3api.BadDigest, "The %s you specified did not match the calculated checksum.", e.algorithm.name)
+	}
+	return nil
+}
+
+func incompleteBody(cause error) error {
+	return awserr.Wrap(cause, s3api.IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header")
+}
+
+func entityTooLarge() error {
+	return awserr.New(s3api.EntityTooLarge, "Your proposed upload exceeds the maximum allowed size").
+		With("MaxSizeAllowed", strconv.FormatInt(maxPartSize, 10))
+}
+
+// pump reads r to its end and gives every buffer to all sinks, which work at
+// the same time, and beside the reading of the next buffer: MD5 is the slowest
+// of them, and alone decides how fast a PUT is. A payload of one buffer is
+// worked off in place.
+func pump(r io.Reader, limit int64, sinks ...io.Writer) (total int64, err error) {
+	var bufs [2]*[]byte
+	for i := range bufs {
+		bufs[i] = buffers.Get().(*[]byte)
+		defer func() {
+			clear(*bufs[i])
+			buffers.Put(bufs[i])
+		}()
+	}
+	var pending sync.WaitGroup
+	errs := make([]error, len(sinks))
+	defer pending.Wait() // before the buffers go back: deferred calls run last first
+	for i := 0; ; i ^= 1 {
+		n, readErr := fill(r, *bufs[i])
+		total += int64(n)
+		chunk := (*bufs[i])[:n]
+		pending.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return total, err
+		}
+		if total > limit {
+			return total, entityTooLarge()
+		}
+		if readErr != nil && readErr != io.EOF {
+			return total, readError(readErr)
+		}
+		if readErr == io.EOF {
+			for j, w := range sinks {
+				_, errs[j] = w.Write(chunk)
+			}
+			return total, errors.Join(errs...)
+		}
+		for j, w := range sinks {
+			pending.Go(func() { _, errs[j] = w.Write(chunk) })
+		}
+	}
+}
+
+// fill reads until p is full or r ends; unlike io.ReadFull it keeps io.EOF
+// apart from io.ErrUnexpectedEOF, which means that the client was cut off.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// readError is about the client's side of the connection, unless the reader
+// itself said what is wrong.
+func readError(err error) error {
+	if awserr.CodeOf(err) != "" {
+		return err
+	}
+	return incompleteBody(err)
+}

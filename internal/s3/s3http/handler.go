@@ -1,0 +1,192 @@
+// Package s3http is the REST protocol of Amazon S3 (restXml): it finds the
+// operation of a request, binds its parts to the operation's input, and writes
+// the answer. It decides nothing else; package s3 does.
+//
+// Paths are routed as they were sent, escaped: a key may hold "//", ".." and
+// "%2F", so nothing may clean the path. Buckets are named in the path.
+package s3http
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/s3"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+)
+
+// Handler answers authenticated S3 requests. It is safe for concurrent use.
+type Handler struct {
+	service *s3.Service
+	log     *slog.Logger
+	refused func(c identity.Caller, op string, err error) error
+}
+
+// Config is what a [Handler] is made of. Service is required.
+type Config struct {
+	Service *s3.Service
+	Logger  *slog.Logger // nil means no log
+
+	// Refused, if not nil, is told of an authenticated request that no operation
+	// saw: one for which there is no route, that has a header or payload the
+	// route does not take, or that does not bind. Op is "" when there is no
+	// route. What it returns is answered instead of err. It is where such a
+	// request gets its audit record.
+	Refused func(c identity.Caller, op string, err error) error
+}
+
+// New makes a Handler.
+func New(cfg Config) *Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(_ identity.Caller, _ string, err error) error { return err }
+	}
+	return &Handler{cfg.Service, cfg.Logger, cfg.Refused}
+}
+
+// exchange is one request with its answer.
+type exchange struct {
+	h      *Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	caller identity.Caller
+	route  *route
+	bound  bool // the operation has been given its input
+
+	bucket, key string
+	query       url.Values
+	payload     []byte // of an XML request
+	body        *trackedReader
+	trailer     func(string) string
+	length      int64
+}
+
+// trackedReader remembers whether it was read to its end.
+type trackedReader struct {
+	r     io.Reader
+	ended bool
+}
+
+func (t *trackedReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.ended = t.ended || err == io.EOF
+	return n, err
+}
+
+// Serve answers a request of the authenticated caller c. Body is the payload
+// after transfer decoding, which ends with io.EOF only when all of it was
+// verified; errors it returns carry S3's codes. Trailer gives the trailing
+// headers after that. DecodedLength is the payload's announced length in
+// bytes, -1 when there is none.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, c identity.Caller, body io.Reader, trailer func(string) string, decodedLength int64) {
+	x := &exchange{h: h, w: w, r: r, caller: c, body: &trackedReader{r: body}, trailer: trailer, length: decodedLength}
+	err := x.serve()
+	if err == nil {
+		return
+	}
+	if !x.bound {
+		op := ""
+		if x.route != nil {
+			op = x.route.name
+		}
+		err = h.refused(c, op, err)
+	}
+	if !x.body.ended && r.ContentLength != 0 {
+		// What follows on this connection would be the rest of the body.
+		w.Header().Set("Connection", "close")
+	}
+	h.WriteError(w, r, c.RequestID, err)
+}
+
+func (x *exchange) serve() error {
+	if err := x.find(); err != nil {
+		return err
+	}
+	if err := x.checkHeaders(); err != nil {
+		return err
+	}
+	if !x.route.streams {
+		if err := x.readPayload(); err != nil {
+			return err
+		}
+	}
+	return x.route.serve(x)
+}
+
+func (x *exchange) find() error {
+	bucket, key, l, ok := splitPath(x.r.URL.EscapedPath())
+	query, err := url.ParseQuery(x.r.URL.RawQuery)
+	if !ok || err != nil {
+		return awserr.New(s3api.InvalidURI, "Couldn't parse the specified URI.").With("URI", x.r.URL.EscapedPath())
+	}
+	x.bucket, x.key, x.query = bucket, key, query
+	found, other := find(x.r.Method, l, query)
+	switch {
+	case found != nil:
+		x.route = found
+		return nil
+	case other != "":
+		return awserr.New(s3api.NotImplemented, "A header you provided implies functionality that is not implemented").With("Header", other)
+	}
+	return awserr.New(s3api.MethodNotAllowed, "The specified method is not allowed against this resource.").
+		With("Method", x.r.Method).With("ResourceType", l.String())
+}
+
+// transport are the x-amz headers that signature and transfer coding have used
+// up, and those that only tell about the client.
+var transport = set("x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length", "x-amz-security-token",
+	"x-amz-te", "x-amz-trailer", "x-amz-user-agent")
+
+// checkHeaders refuses an x-amz header that the operation does not take.
+func (x *exchange) checkHeaders() error {
+	for name := range x.r.Header {
+		name = strings.ToLower(name)
+		switch {
+		case !strings.HasPrefix(name, "x-amz-"), strings.HasPrefix(name, "x-amz-meta-"), transport[name], x.route.headers[name]:
+			continue
+		case strings.HasPrefix(name, "x-amz-server-side-encryption"):
+			return awserr.New(s3api.InvalidArgument, "%s header is not supported for this operation.", name).
+				With("ArgumentName", name).With("ArgumentValue", x.r.Header.Get(name))
+		}
+		return awserr.New(s3api.NotImplemented, "A header you provided implies functionality that is not implemented").With("Header", name)
+	}
+	return nil
+}
+
+// readPayload reads all of a body that is no object data, so that its
+// signature is verified, and keeps it where the operation has a payload.
+func (x *exchange) readPayload() error {
+	limit := max(x.route.bodyLimit, maxConfigBody)
+	data, err := io.ReadAll(io.LimitReader(x.body, limit+1))
+	if err != nil {
+		if awserr.CodeOf(err) == "" {
+			err = awserr.Wrap(err, s3api.IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header")
+		}
+		return err
+	}
+	if int64(len(data)) > limit {
+		return awserr.New(s3api.MaxMessageLengthExceeded, "Your request was too big.").With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10))
+	}
+	if want := x.r.Header.Get("Content-MD5"); want != "" {
+		sum := md5.Sum(data)
+		if given, err := base64.StdEncoding.DecodeString(want); err != nil || len(given) != md5.Size {
+			return awserr.New(s3api.InvalidDigest, "The Content-MD5 you specified was invalid.").With("Content-MD5", want)
+		} else if !bytes.Equal(given, sum[:]) {
+			return awserr.New(s3api.BadDigest, "The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	if x.route.bodyLimit > 0 {
+		x.payload = data
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package s3
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+
+	"pgregory.net/rapid"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+)
+
+// Whatever a Range header says, what is answered lies within the object.
+func FuzzParseRange(f *testing.F) {
+	for _, seed := range []string{"bytes=0-0", "bytes=-5", "bytes=5-", "bytes=1-2,3-4", "bytes=-", "bytes=9-1", "x", "bytes=99999999999999999999-"} {
+		f.Add(seed, int64(10))
+	}
+	f.Fuzz(func(t *testing.T, header string, size int64) {
+		if size < 0 {
+			return
+		}
+		r, err := parseRange(&header, size)
+		if err != nil {
+			if awserr.CodeOf(err) != s3api.InvalidRange {
+				t.Errorf("got %v, want InvalidRange", err)
+			}
+			return
+		}
+		if r.offset < 0 || r.length < 0 || r.offset > size-r.length || r.partial && r.length == 0 {
+			t.Errorf("got %+v for %q of %d bytes", r, header, size)
+		}
+	})
+}
+
+// failing fails after n bytes.
+type failing struct {
+	n   int
+	err error
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.n -= len(p); f.n < 0 {
+		return 0, f.err
+	}
+	return len(p), nil
+}
+
+func TestPump(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := bytes.Repeat([]byte("0123456789abcdef"), rapid.IntRange(0, 40_000).Draw(t, "sixteens"))
+		data = data[:max(0, len(data)-rapid.IntRange(0, 15).Draw(t, "less"))]
+		var a, b bytes.Buffer
+		n, err := pump(iotest.DataErrReader(bytes.NewReader(data)), maxPartSize, &a, &b)
+		if err != nil || n != int64(len(data)) || !bytes.Equal(a.Bytes(), data) || !bytes.Equal(b.Bytes(), data) {
+			t.Fatalf("got %d bytes, %d and %d written, %v, want %d", n, a.Len(), b.Len(), err, len(data))
+		}
+	})
+}
+
+func TestPumpFailures(t *testing.T) {
+	data := make([]byte, 5*bufferSize)
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		name string
+		r    io.Reader
+		sink io.Writer
+		want error
+	}{
+		{"cut off", io.MultiReader(bytes.NewReader(data), iotest.ErrReader(io.ErrUnexpectedEOF)), io.Discard, s3api.IncompleteBody},
+		{"reader's own code", iotest.ErrReader(awserr.New(s3api.SignatureDoesNotMatch, "x")), io.Discard, s3api.SignatureDoesNotMatch},
+		{"sink fails at once", bytes.NewReader(data), &failing{0, boom}, boom},
+		{"sink fails late", bytes.NewReader(data), &failing{4 * bufferSize, boom}, boom},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := pump(tt.r, maxPartSize, io.Discard, tt.sink); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	if _, err := pump(bytes.NewReader(data), int64(len(data))-1, io.Discard); !errors.Is(err, s3api.EntityTooLarge) {
+		t.Errorf("got %v, want EntityTooLarge", err)
+	}
+}
+
+func TestKMSErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		in   error
+		want awserr.Code
+	}{
+		{"client error", awserr.New("DisabledException", "x is disabled."), "KMS.DisabledException"},
+		{"refusal", awserr.New("AccessDenied", "User: …"), s3api.AccessDenied},
+		{"refusal as KMS names it", awserr.New("AccessDeniedException", "User: …"), s3api.AccessDenied},
+		{"server error", awserr.New("KMSInternalException", "x"), ""},
+		{"our own blob was changed", awserr.Bare("InvalidCiphertextException"), ""},
+		{"throttled", awserr.New("ThrottlingException", "x"), s3api.SlowDown},
+		{"no code", errors.New("x"), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := awserr.CodeOf(kmsError(tt.in)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadersHoldTheCollector(t *testing.T) {
+	woken := 0
+	r := readers{wake: func() { woken++ }}
+	r.enter()
+	unpin := r.pin([]string{"a", "b"})
+	r.leave()
+	r.barrier() // returns: nobody is between look-up and pin
+	if !r.pinned("a") || r.pinned("c") {
+		t.Error("a must be pinned, c must not")
+	}
+	unpin()
+	unpin() // again: does nothing
+	if r.pinned("a") || woken != 1 {
+		t.Errorf("got pinned %v and %d wake-ups after unpin, want none and one", r.pinned("a"), woken)
+	}
+}

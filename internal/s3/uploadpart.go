@@ -1,0 +1,170 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/s3/s3api"
+	"github.com/strongroom/strongroom/internal/s3/sse"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+var uploadPartServed = names("Bucket", "ContentLength", "ContentMD5", "ChecksumAlgorithm", "ChecksumCRC32", "ChecksumCRC32C",
+	"ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256", "Key", "PartNumber", "UploadId", "ExpectedBucketOwner")
+
+// UploadPart seals one part, under a key of its own for each attempt, and
+// takes the place of an earlier part of the same number.
+func (s *Service) UploadPart(ctx context.Context, c identity.Caller, req *s3api.UploadPartRequest, body Body) (*s3api.UploadPartOutput, error) {
+	return do(s, c, "UploadPart", req, func(call *call) (*s3api.UploadPartOutput, error) {
+		return call.uploadPart(ctx, req, body)
+	})
+}
+
+func (c *call) uploadPart(ctx context.Context, req *s3api.UploadPartRequest, body Body) (*s3api.UploadPartOutput, error) {
+	if err := refuseOthers(req, uploadPartServed); err != nil {
+		return nil, err
+	}
+	if err := checkLength(body); err != nil {
+		return nil, err
+	}
+	number := int32(0)
+	if req.PartNumber != nil {
+		number = *req.PartNumber
+	}
+	if number < 1 || number > sse.MaxParts {
+		return nil, invalidArgument("partNumber", strconv.Itoa(int(number)), "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	want, err := expect(req, req.ChecksumAlgorithm, req.ContentMD5, body)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := c.s.findUpload(c.s.get(ctx), b, *req.Key, deref(req.UploadId))
+	if err != nil {
+		return nil, err
+	}
+	if err := u.fits(&want); err != nil {
+		return nil, err
+	}
+	c.sseApplied = u.attrs.SSEApplied
+	key, binding, err := c.openKey(ctx, b, *req.Key, u.doc.envelope, u.attrs.Context)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.receive(ctx, body, key, uint32(number), want, binding.Mode == sse.SSES3)
+	if err != nil {
+		return nil, err
+	}
+	etag, err := newETag(binding.Mode, got.md5)
+	if err != nil {
+		return nil, err
+	}
+	part := partRecord{Number: number, Size: got.size, ETag: etag, Checksum: got.checksum, Modified: c.s.now(), Blob: got.blob}
+	if binding.Mode == sse.SSES3 {
+		part.MD5 = got.md5
+	}
+	c.respond(u.doc.elements())
+	if err := c.commitPart(ctx, b, *req.Key, u, part); err != nil {
+		c.discard(ctx, err, got.blob)
+		return nil, err
+	}
+	c.s.publish(got.blob)
+	c.s.wakeCollector()
+	out := &s3api.UploadPartOutput{ETag: quote(etag), ServerSideEncryption: u.doc.wireMode(), SSEKMSKeyId: u.doc.wireKey()}
+	if want.given || u.attrs.ChecksumAlgorithm != "" {
+		setChecksum(out, want.algorithm.name, got.checksum)
+	}
+	return out, nil
+}
+
+// fits checks the part's checksum against the upload's algorithm, and lets the
+// upload decide what is computed.
+func (u *upload) fits(want *expectation) error {
+	if want.given {
+		if string(want.algorithm.name) != u.attrs.ChecksumAlgorithm {
+			return checksumMismatch(u.attrs.ChecksumAlgorithm, string(want.algorithm.name))
+		}
+		return nil
+	}
+	if s3api.ChecksumType(u.attrs.ChecksumType) == composite {
+		return checksumMismatch(u.attrs.ChecksumAlgorithm, "")
+	}
+	want.algorithm = u.algorithm()
+	return nil
+}
+
+func checksumMismatch(expected, actual string) error {
+	word := func(name string) string {
+		if name == "" {
+			return "null"
+		}
+		return name
+	}
+	return invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", word(expected), word(actual))
+}
+
+// commitPart puts the part's row, and dooms the blob of the part it replaces.
+func (c *call) commitPart(ctx context.Context, b *bucketRecord, key string, u *upload, part partRecord) error {
+	sealed, err := c.s.sealJSON(b.Region, part, partAAD(b.Name, key, u, part.Number, part.Blob))
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(partDoc{Version: recordVersion, Blob: part.Blob, Record: sealed})
+	if err != nil {
+		return err
+	}
+	return c.update(ctx, func(tx *store.Tx) error {
+		// Completed or aborted meanwhile?
+		if _, _, err := c.s.findUpload(tx.Get, b, key, u.id); err != nil {
+			return err
+		}
+		row, err := tx.Get(store.Parts, partRowKey(u.id, part.Number))
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			row = store.Row{Key: partRowKey(u.id, part.Number)}
+		case err != nil:
+			return err
+		default:
+			var old partDoc
+			if err := json.Unmarshal(row.Doc, &old); err != nil {
+				return tampered("part "+row.Key, err)
+			}
+			if err := doomBlob(tx, old.Blob); err != nil {
+				return err
+			}
+		}
+		if err := putBlob(tx, part.Blob); err != nil {
+			return err
+		}
+		row.Doc = doc
+		_, err = tx.Put(store.Parts, row)
+		return err
+	})
+}
+
+func partAAD(bucket, key string, u *upload, number int32, blob string) []byte {
+	return recordAAD("part", bucket, key, partRowKey(u.id, number), u.doc.envelope, blob)
+}
+
+// decodePart opens the record of one part.
+func (s *Service) decodePart(b *bucketRecord, key string, u *upload, row store.Row) (partRecord, error) {
+	var doc partDoc
+	var part partRecord
+	what := "part " + row.Key + " of " + describe(b.Name, key)
+	if err := json.Unmarshal(row.Doc, &doc); err != nil {
+		return part, tampered(what, err)
+	}
+	number, err := strconv.ParseInt(row.Key[len(u.id)+1:], 10, 32)
+	if err != nil {
+		return part, tampered(what, err)
+	}
+	err = s.openJSON(b.Region, what, doc.Record, partAAD(b.Name, key, u, int32(number), doc.Blob), &part)
+	part.Blob = doc.Blob
+	return part, err
+}
