@@ -22,11 +22,16 @@ func New(service, region, accountID, resource string) ARN {
 // Parse splits s at its first five colons. It reports false unless all six
 // parts exist and the partition, service and resource are not empty.
 func Parse(s string) (ARN, bool) {
-	p := strings.SplitN(s, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] == "" || p[5] == "" {
+	// Cut after cut: a slice of parts would be the only allocation.
+	scheme, rest, _ := strings.Cut(s, ":")
+	partition, rest, _ := strings.Cut(rest, ":")
+	service, rest, _ := strings.Cut(rest, ":")
+	region, rest, _ := strings.Cut(rest, ":")
+	account, resource, _ := strings.Cut(rest, ":")
+	if scheme != "arn" || partition == "" || service == "" || resource == "" {
 		return ARN{}, false
 	}
-	return ARN{p[1], p[2], p[3], p[4], p[5]}, true
+	return ARN{partition, service, region, account, resource}, true
 }
 
 // String prints the ARN; Parse(a.String()) gives a back.

@@ -26,7 +26,8 @@ type Op struct {
 }
 
 // Bind makes an Op of a typed function. A body that does not decode is
-// answered with SerializationException, and fn is not called.
+// answered with SerializationException, and fn is not called. The secrets of
+// the response are wiped when it is written: fn must not keep them.
 func Bind[Req, Resp any](name string, fn func(context.Context, identity.Caller, *Req) (*Resp, error)) Op {
 	return Op{name, func(ctx context.Context, c identity.Caller, body []byte) (any, error) {
 		req := new(Req)
@@ -139,7 +140,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, c identity.Calle
 	}
 	buf := buffers.Get().(*[]byte)
 	defer release(buf)
-	if *buf, err = Append(*buf, resp); err != nil {
+	*buf, err = Append(*buf, resp)
+	wipe(resp)
+	if err != nil {
 		h.WriteError(w, c.RequestID, err)
 		return
 	}

@@ -14,18 +14,20 @@ const resourceType = "AWS::KMS::Key"
 
 // authorize asks the gate whether the caller may run the call's operation on
 // k. There are no grants yet, so no grant token can be good: one that is given
-// is refused, never passed over.
+// is refused, never passed over. That comes after the decision, for it would
+// tell whoever has no rights that there is such a key.
 func (s *Service) authorize(call *gate.Call, k *snapshot, grantTokens []string) error {
-	if len(grantTokens) > 0 {
-		return awserr.New(kmsapi.InvalidGrantTokenException, "The grant token is not valid.")
-	}
 	if k.key.Account == call.Caller.AccountID { // another account's key shows in no record of a refusal
 		call.AddResource(k.arn, k.key.Account, resourceType)
 	}
-	return call.Authorize(gate.Request{
+	err := call.Authorize(gate.Request{
 		Resource: k.arn, ResourceAccount: k.key.Account,
 		ResourcePolicy: k.policy, DefaultPolicy: k.policyDelegates(call),
 	})
+	if err == nil && len(grantTokens) > 0 {
+		return awserr.New(kmsapi.InvalidGrantTokenException, "The grant token is not valid.")
+	}
+	return err
 }
 
 // authorizeAccount asks the gate about an operation, or a resource such as an

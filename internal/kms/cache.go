@@ -5,10 +5,12 @@ import (
 	"sync"
 )
 
-// Bounds of a cache: at most shardCount × shardSize = 16,384 entries.
+// Bounds of a cache: at most shardCount × shardSize = 16,384 entries, and
+// shardCount × shardBytes = 64 MiB.
 const (
 	shardCount = 64
 	shardSize  = 256
+	shardBytes = 1 << 20
 )
 
 // cache maps names to immutable values. It is safe for concurrent use.
@@ -18,18 +20,20 @@ const (
 // with an old generation does nothing. Generations are per shard, so a commit
 // costs the loads of a sixty-fourth of all names at most one more read each.
 type cache[K comparable, V any] struct {
+	size   func(V) int // about how many bytes a value takes; always the same for one value
 	seed   maphash.Seed
 	shards [shardCount]shard[K, V]
 }
 
 type shard[K comparable, V any] struct {
-	mu  sync.RWMutex // guards the fields below
-	m   map[K]V
-	gen uint64
+	mu    sync.RWMutex // guards the fields below
+	m     map[K]V
+	bytes int // of the values
+	gen   uint64
 }
 
-func newCache[K comparable, V any]() *cache[K, V] {
-	c := &cache[K, V]{seed: maphash.MakeSeed()}
+func newCache[K comparable, V any](size func(V) int) *cache[K, V] {
+	c := &cache[K, V]{size: size, seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i].m = make(map[K]V)
 	}
@@ -57,22 +61,34 @@ func (c *cache[K, V]) generation(k K) uint64 {
 }
 
 // put keeps v unless something of k's shard was dropped since generation
-// returned gen. A full shard gives up any one entry: the map's order is as good
-// as chance, and a wrong choice costs one read.
+// returned gen, or v alone is larger than a shard. A full shard gives up any
+// entries: the map's order is as good as chance, and a wrong choice costs one
+// read.
 func (c *cache[K, V]) put(k K, v V, gen uint64) {
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gen != gen {
+	n := c.size(v)
+	if s.gen != gen || n > shardBytes {
 		return
 	}
-	if _, ok := s.m[k]; !ok && len(s.m) >= shardSize {
-		for victim := range s.m {
-			delete(s.m, victim)
+	c.remove(s, k)
+	for victim := range s.m {
+		if len(s.m) < shardSize && s.bytes+n <= shardBytes {
 			break
 		}
+		c.remove(s, victim)
 	}
 	s.m[k] = v
+	s.bytes += n
+}
+
+// remove takes k out of s, whose lock the caller holds.
+func (c *cache[K, V]) remove(s *shard[K, V], k K) {
+	if v, ok := s.m[k]; ok {
+		s.bytes -= c.size(v)
+		delete(s.m, k)
+	}
 }
 
 // drop forgets k and keeps loads that are under way from bringing it back.
@@ -81,5 +97,5 @@ func (c *cache[K, V]) drop(k K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gen++
-	delete(s.m, k)
+	c.remove(s, k)
 }

@@ -47,7 +47,7 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 	call.ResponseElements = newObject().str("keyId", k.arn).end()
 	now := s.now()
 	return nil, s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-		key, err := tx.Key(k.key.Ref()) // the state now, not that of the snapshot
+		key, err := keyNow(tx, k.key.Ref())
 		if err != nil {
 			return false, err
 		}
@@ -76,7 +76,7 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 // checkAliasName holds the rules that the model's pattern does not state.
 // Texts: recorded from AWS.
 func checkAliasName(name string) error {
-	rest, ok := strings.CutPrefix(name, "alias/")
+	rest, ok := strings.CutPrefix(name, aliasPrefix)
 	switch {
 	case !ok || rest == "":
 		return awserr.New(kmsapi.ValidationException, `Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
@@ -86,12 +86,4 @@ func checkAliasName(name string) error {
 		return awserr.New(kmsapi.ValidationException, "%s contains invalid characters for an alias", name)
 	}
 	return nil
-}
-
-// isAlias reports whether a key identifier is an alias name or alias ARN.
-func isAlias(id string) bool {
-	if strings.HasPrefix(id, "arn:") {
-		return strings.Contains(id, ":alias/")
-	}
-	return strings.HasPrefix(id, "alias/")
 }

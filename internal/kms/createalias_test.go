@@ -53,6 +53,15 @@ func TestCreateAliasTwice(t *testing.T) {
 	k.check(k.CreateAlias(t.Context(), abroad, &kmsapi.CreateAliasRequest{AliasName: new("alias/app"), TargetKeyId: r.KeyMetadata.KeyId}))
 }
 
+// An ARN that names a key is no alias, whatever its id looks like.
+func TestCreateAliasOfAMalformedKey(t *testing.T) {
+	k := newKit(t)
+	for _, target := range []string{"arn:aws:kms:us-east-1:111122223333:key/alias/app", "arn:aws:kms:us-east-1:111122223333:key/a:alias/app"} {
+		err := k.CreateAlias(t.Context(), root(), &kmsapi.CreateAliasRequest{AliasName: new("alias/b"), TargetKeyId: &target})
+		wantError(t, err, kmsapi.NotFoundException, "Invalid keyId '"+target+"'")
+	}
+}
+
 func TestCreateAliasOfAnAlias(t *testing.T) {
 	k := newKit(t)
 	k.createAlias("alias/app", *k.createKey().KeyId)

@@ -3,7 +3,6 @@ package kms
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -14,7 +13,12 @@ import (
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/uuid"
 )
+
+// maxKeys is AWS's quota of customer managed keys in an account and region, in
+// whatever state (KMS Developer Guide, "Resource quotas").
+const maxKeys = 100_000
 
 // CreateKey makes a customer managed key. Only symmetric encryption keys with
 // material of our own are made yet; everything else of the API is refused with
@@ -50,11 +54,17 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if req.Description != nil {
 		key.Description = *req.Description
 	}
-	call.AddResource(key.ARN(), key.Account, resourceType)
 	call.ResponseElements = metadataRecord(key)
 	err = s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
+		n, err := tx.CountKeys(key.Account, key.Region)
+		if err != nil {
+			return false, err
+		}
+		if n >= maxKeys {
+			return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
+		}
 		return true, tx.CreateKey(key, token)
-	})
+	}, key.ARN())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +76,7 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 func (s *Service) newKey(manager kmsdb.Manager, account, region string) (*kmsdb.Key, []byte, error) {
 	now := s.now()
 	k := &kmsdb.Key{
-		Account: account, Region: region, ID: newKeyID(),
+		Account: account, Region: region, ID: uuid.New(),
 		KeyUsage: kmsapi.KeyUsageTypeEncryptDecrypt, KeySpec: kmsapi.KeySpecSymmetricDefault,
 		Origin: kmsapi.OriginTypeAwsKms, Manager: manager, State: kmsapi.KeyStateEnabled, CreationDate: now,
 	}
@@ -81,16 +91,6 @@ func (s *Service) newKey(manager kmsdb.Manager, account, region string) (*kmsdb.
 	k.Current = hex.EncodeToString(id[:])
 	k.Materials = []kmsdb.Material{{ID: k.Current, Created: now}}
 	return k, token, nil
-}
-
-// newKeyID returns a random UUID, version 4 of RFC 9562 section 5.4.
-func newKeyID() string {
-	var u [16]byte
-	rand.Read(u[:]) // never fails: it ends the program instead
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	h := hex.EncodeToString(u[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // usages says which usages a key spec has (KMS Developer Guide, "Key type

@@ -1,6 +1,9 @@
 package kms_test
 
 import (
+	"context"
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,7 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/store"
 )
 
 func TestCreateKeyMetadata(t *testing.T) {
@@ -81,6 +85,7 @@ func TestCreateKeyPolicy(t *testing.T) {
 	k := newKit(t)
 	const rest = `"Effect":"Allow","Action":"kms:*","Resource":"*"`
 	const arn = `"Principal":{"AWS":"arn:aws:iam::111122223333:root"}`
+	const invalidPrincipals = "Policy contains a statement with one or more invalid principals."
 	const unsupported = "Key policies other than the default key policy are not supported yet."
 	for _, c := range []struct {
 		name, policy string
@@ -97,7 +102,20 @@ func TestCreateKeyPolicy(t *testing.T) {
 		{"a condition", `{"Version":"2012-10-17","Statement":[{` + rest + `,` + arn + `,"Condition":{}}]}`, kmsapi.UnsupportedOperationException, unsupported},
 		{"deny", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*",` + arn + `}]}`, kmsapi.UnsupportedOperationException, unsupported},
 		{"some actions", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",` + arn + `}]}`, kmsapi.UnsupportedOperationException, unsupported},
-		{"empty object", `{}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"characters of HTML", `{"Version":"2012-10-17","Statement":[{"Sid":"` + strings.Repeat("<", 30<<10) + `",` + rest + `,` + arn + `}]}`, "", ""},
+		{"NotPrincipal", `{"Version":"2012-10-17","Statement":[{` + rest + `,"NotPrincipal":{"AWS":"111122223333"}}]}`, kmsapi.UnsupportedOperationException, unsupported},
+		{"empty object", `{}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"null", `null`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"no statements", `{"Version":"2012-10-17","Statement":[]}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"null for a statement", `{"Version":"2012-10-17","Statement":[null]}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"text for a statement", `{"Version":"2012-10-17","Statement":"Allow"}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"no effect", `{"Version":"2012-10-17","Statement":[{"Action":"kms:*","Resource":"*",` + arn + `}]}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"another effect", `{"Version":"2012-10-17","Statement":[{"Effect":"allow","Action":"kms:*","Resource":"*",` + arn + `}]}`, kmsapi.MalformedPolicyDocumentException, ""},
+		{"no principal", `{"Version":"2012-10-17","Statement":[{` + rest + `}]}`, kmsapi.MalformedPolicyDocumentException, invalidPrincipals},
+		{"null for a principal", `{"Version":"2012-10-17","Statement":[{` + rest + `,"Principal":null}]}`, kmsapi.MalformedPolicyDocumentException, invalidPrincipals},
+		{"empty principal", `{"Version":"2012-10-17","Statement":[{` + rest + `,"Principal":{}}]}`, kmsapi.MalformedPolicyDocumentException, invalidPrincipals},
+		{"no principal in the second", `{"Version":"2012-10-17","Statement":[{` + rest + `,` + arn + `},{` + rest + `}]}`, kmsapi.MalformedPolicyDocumentException, invalidPrincipals},
+		{"too long as it is stored", `{"Version":"2012-10-17","Statement":{` + rest + `,"Principal":{"AWS":"111122223333"},"Sid":"` + strings.Repeat("x", 32<<10-134) + `"}}`, kmsapi.LimitExceededException, "The key policy exceeds the maximum of 32768 bytes."},
 		{"not JSON", `{"Version"`, kmsapi.MalformedPolicyDocumentException, ""},
 		{"not an object", `[]`, kmsapi.MalformedPolicyDocumentException, ""},
 		{"too long", `{"Version":"2012-10-17"` + strings.Repeat(" ", 32<<10) + `}`, kmsapi.LimitExceededException, "The key policy exceeds the maximum of 32768 bytes."},
@@ -112,6 +130,11 @@ func TestCreateKeyPolicy(t *testing.T) {
 				t.Fatal(err)
 			}
 			k.encrypt(*r.KeyMetadata.KeyId, "usable", nil)
+			row, err := k.store.Get(t.Context(), store.KMSKeys, account+"/"+region+"/"+*r.KeyMetadata.KeyId)
+			k.check(err)
+			if got, want := len(row.Doc), len(c.policy)+2<<10; got > want {
+				t.Errorf("got a row of %d bytes for a policy of %d, want at most %d", got, len(c.policy), want)
+			}
 		})
 	}
 }
@@ -146,4 +169,46 @@ func TestCreateKeyRecord(t *testing.T) {
 		}
 	}
 	t.Error("no change carries the record")
+}
+
+// A key that was not made is in no record: nobody could find it.
+func TestCreateKeyFailureNamesNoKey(t *testing.T) {
+	k := newKit(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	k.tick = cancel // after the key is thought up, before it is stored
+	_, err := k.CreateKey(ctx, root(), &kmsapi.CreateKeyRequest{Description: new("d")})
+	wantError(t, err, kmsapi.RequestAbortedException, "The request was aborted before it could be answered.")
+	r := k.last("CreateKey")
+	if r.Resources != nil || r.ResponseElements != nil || r.ErrorCode != "RequestAbortedException" {
+		t.Errorf("record is %s, want one without resources", r.raw)
+	}
+	wantParameters(t, r.RequestParameters, `{"bypassPolicyLockoutSafetyCheck":false,"customerMasterKeySpec":"SYMMETRIC_DEFAULT","description":"d","keySpec":"SYMMETRIC_DEFAULT","keyUsage":"ENCRYPT_DECRYPT","origin":"AWS_KMS"}`)
+}
+
+func TestKeyQuota(t *testing.T) {
+	k := newKit(t)
+	full := func(r string, n int) {
+		t.Helper()
+		k.check(k.store.Update(t.Context(), func(tx *store.Tx) error {
+			return tx.PutUnlogged(store.Meta, store.Row{Key: "kms/customer-keys/" + account + "/" + r, Doc: []byte(strconv.Itoa(n))})
+		}))
+	}
+	full(region, 99_999)
+	full(region2, 100_000)
+	k.createKey()
+	_, err := k.CreateKey(t.Context(), root(), &kmsapi.CreateKeyRequest{})
+	wantError(t, err, kmsapi.LimitExceededException, "The account has the maximum of 100000 keys in this region.")
+	if r := k.last("CreateKey"); r.Resources != nil {
+		t.Errorf("record is %s, want no resources", r.raw)
+	}
+	if _, err := k.CreateKey(t.Context(), caller(account, region2), &kmsapi.CreateKeyRequest{}); !errors.Is(err, kmsapi.LimitExceededException) {
+		t.Errorf("in the other region the error is %v, want LimitExceededException", err)
+	}
+	_, err = k.CreateKey(t.Context(), caller(other, region), &kmsapi.CreateKeyRequest{})
+	k.check(err)
+	// AWS's and the services' own keys do not count.
+	_, err = k.NewDataKey(t.Context(), root(), "", objectContext)
+	k.check(err)
+	_, err = k.NewServiceDataKey(t.Context(), account, region)
+	k.check(err)
 }

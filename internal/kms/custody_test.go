@@ -5,12 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 	"github.com/strongroom/strongroom/internal/store"
@@ -120,6 +122,64 @@ func TestTamperedTokens(t *testing.T) {
 	k.check(k.store.Update(t.Context(), func(tx *store.Tx) error { return tx.DeleteUnlogged(store.KMSKeyTokens, row(b)) }))
 	_, err = k.Encrypt(t.Context(), root(), encryptRequest(*b.KeyId, "p", nil))
 	wantError(t, err, kmsapi.KMSInternalException, internalText)
+}
+
+// Without its key material a key still shows, and can be disabled; and nobody
+// learns of the loss who may not use the key.
+func TestLostToken(t *testing.T) {
+	k := newKit(t)
+	key := k.createKey()
+	blob := k.encrypt(*key.KeyId, "p", nil)
+	k.check(k.store.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.DeleteUnlogged(store.KMSKeyTokens, account+"/"+region+"/"+*key.KeyId+"/"+*key.CurrentKeyMaterialId)
+	}))
+	k.reopen()
+	_, err := k.Encrypt(t.Context(), bob(), encryptRequest(*key.KeyId, "p", nil))
+	if !errors.Is(err, gate.AccessDenied) {
+		t.Errorf("error is %v, want a denial", err)
+	}
+	for name, call := range map[string]func() error{
+		"Encrypt": func() error {
+			_, err := k.Encrypt(t.Context(), root(), encryptRequest(*key.KeyId, "p", nil))
+			return err
+		},
+		"Encrypt with DryRun": func() error {
+			r := encryptRequest(*key.KeyId, "p", nil)
+			r.DryRun = new(true)
+			_, err := k.Encrypt(t.Context(), root(), r)
+			return err
+		},
+		"Decrypt": func() error {
+			_, err := k.Decrypt(t.Context(), root(), &kmsapi.DecryptRequest{CiphertextBlob: blob})
+			return err
+		},
+		"GenerateDataKey": func() error {
+			_, err := k.GenerateDataKey(t.Context(), root(), &kmsapi.GenerateDataKeyRequest{KeyId: key.KeyId, KeySpec: new(kmsapi.DataKeySpecAes256)})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, call(), kmsapi.KMSInternalException, internalText) })
+	}
+	d, err := k.DescribeKey(t.Context(), root(), &kmsapi.DescribeKeyRequest{KeyId: key.KeyId})
+	k.check(err)
+	if *d.KeyMetadata.CurrentKeyMaterialId != *key.CurrentKeyMaterialId {
+		t.Errorf("key material is %s, want %s", *d.KeyMetadata.CurrentKeyMaterialId, *key.CurrentKeyMaterialId)
+	}
+	k.disable(*key.KeyId)
+	_, err = k.Encrypt(t.Context(), root(), encryptRequest(*key.KeyId, "p", nil))
+	wantError(t, err, kmsapi.DisabledException, *key.Arn+" is disabled.")
+}
+
+// A version of the key material is opened when it is used: one that is lost
+// takes nothing with it but what was encrypted under it.
+func TestLostTokenOfAnotherVersion(t *testing.T) {
+	k := newKit(t)
+	key := k.createKey()
+	lost := strings.Repeat("0a", 32)
+	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Materials = append(key.Materials, kmsdb.Material{ID: lost}) })
+	if got := decrypted(t, k, k.encrypt(*key.KeyId, "p", nil), nil); got != "p" {
+		t.Errorf("the blob opens to %q", got)
+	}
 }
 
 // A policy that some later version stored and this one cannot evaluate allows

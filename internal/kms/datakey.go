@@ -5,6 +5,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -26,18 +27,17 @@ func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, c identit
 }
 
 func (s *Service) generateDataKey(ctx context.Context, call *gate.Call, req *kmsapi.GenerateDataKeyRequest) (*kmsapi.GenerateDataKeyResponse, error) {
-	if req.Recipient != nil {
-		return nil, recipientUnsupported()
-	}
-	r := dataKeyRequest{*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun}
-	k, n, err := s.prepareDataKey(ctx, call, r)
+	o, err := s.prepareDataKey(ctx, call, dataKeyRequest{
+		*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun, req.Recipient,
+	})
 	if err != nil {
 		return nil, err
 	}
-	plaintext, blob, err := s.newDataKey(k, n, r.context)
+	plaintext, blob, err := s.newDataKey(o, req.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
+	k := o.key
 	call.AdditionalEventData = k.current.event
 	return &kmsapi.GenerateDataKeyResponse{
 		CiphertextBlob: blob, Plaintext: plaintext,
@@ -46,16 +46,18 @@ func (s *Service) generateDataKey(ctx context.Context, call *gate.Call, req *kms
 }
 
 func (s *Service) generateDataKeyWithoutPlaintext(ctx context.Context, call *gate.Call, req *kmsapi.GenerateDataKeyWithoutPlaintextRequest) (*kmsapi.GenerateDataKeyWithoutPlaintextResponse, error) {
-	r := dataKeyRequest{*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun}
-	k, n, err := s.prepareDataKey(ctx, call, r)
+	o, err := s.prepareDataKey(ctx, call, dataKeyRequest{
+		*req.KeyId, req.KeySpec, req.NumberOfBytes, req.EncryptionContext, req.GrantTokens, req.DryRun, nil,
+	})
 	if err != nil {
 		return nil, err
 	}
-	plaintext, blob, err := s.newDataKey(k, n, r.context)
+	plaintext, blob, err := s.newDataKey(o, req.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
 	plaintext.Wipe()
+	k := o.key
 	call.AdditionalEventData = k.current.event
 	return &kmsapi.GenerateDataKeyWithoutPlaintextResponse{
 		CiphertextBlob: blob, KeyId: new(k.arn), KeyMaterialId: new(k.current.id),
@@ -70,33 +72,47 @@ type dataKeyRequest struct {
 	context     map[string]string
 	grantTokens []string
 	dryRun      *bool
+	recipient   *kmsapi.RecipientInfo
 }
 
-// prepareDataKey does everything that comes before the cryptography, and
-// returns the key and the length of the data key in bytes.
-func (s *Service) prepareDataKey(ctx context.Context, call *gate.Call, r dataKeyRequest) (*snapshot, int, error) {
+// dataKeyOrder is a data key that may be made.
+type dataKeyOrder struct {
+	key    *snapshot
+	handle *hsm.BackingKey // of key's current material
+	size   int             // of the data key in bytes
+}
+
+// prepareDataKey does everything that comes before the cryptography.
+func (s *Service) prepareDataKey(ctx context.Context, call *gate.Call, r dataKeyRequest) (dataKeyOrder, error) {
 	call.RequestParameters = dataKeyParameters(r)
-	n, err := r.length()
+	if r.recipient != nil {
+		return dataKeyOrder{}, recipientUnsupported()
+	}
+	size, err := r.length()
 	if err != nil {
-		return nil, 0, err
+		return dataKeyOrder{}, err
 	}
 	if err := checkContext(r.context); err != nil {
-		return nil, 0, err
+		return dataKeyOrder{}, err
 	}
 	k, err := s.resolve(ctx, call, r.keyID, anyForm)
 	if err != nil {
-		return nil, 0, err
+		return dataKeyOrder{}, err
 	}
 	if err := s.authorize(call, k, r.grantTokens); err != nil {
-		return nil, 0, err
+		return dataKeyOrder{}, err
 	}
 	if err := k.forEncryption(call.Op.Name, nil); err != nil {
-		return nil, 0, err
+		return dataKeyOrder{}, err
+	}
+	handle, err := s.open(ctx, k, k.current)
+	if err != nil {
+		return dataKeyOrder{}, err
 	}
 	if isTrue(r.dryRun) {
-		return nil, 0, dryRun()
+		return dataKeyOrder{}, dryRun()
 	}
-	return k, n, nil
+	return dataKeyOrder{k, handle, size}, nil
 }
 
 // length returns the length of the data key: exactly one of KeySpec and
@@ -114,11 +130,11 @@ func (r *dataKeyRequest) length() (int, error) {
 	}
 }
 
-func (s *Service) newDataKey(k *snapshot, n int, pairs map[string]string) (secret.Bytes, []byte, error) {
-	plaintext, err := s.module.Random(n)
+func (s *Service) newDataKey(o dataKeyOrder, pairs map[string]string) (secret.Bytes, []byte, error) {
+	plaintext, err := s.module.Random(o.size)
 	if err != nil {
 		return secret.Bytes{}, nil, err
 	}
-	blob, err := ciphertext.Seal(s.headerMAC, k.current.handle, k.current.header, pairs, plaintext)
+	blob, err := ciphertext.Seal(s.headerMAC, o.handle, o.key.current.header, pairs, plaintext)
 	return plaintext, blob, err
 }

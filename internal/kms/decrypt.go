@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -28,7 +29,7 @@ func (s *Service) decrypt(ctx context.Context, call *gate.Call, req *kmsapi.Decr
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := o.blob.Open(o.material.handle, req.EncryptionContext)
+	plaintext, err := o.blob.Open(o.handle, req.EncryptionContext)
 	if err != nil {
 		return nil, invalidCiphertext(err)
 	}
@@ -50,6 +51,7 @@ type opening struct {
 	blob     *ciphertext.Blob
 	key      *snapshot
 	material *material
+	handle   *hsm.BackingKey // of material
 }
 
 // prepareDecrypt does everything that comes before the cryptography.
@@ -109,7 +111,11 @@ func (s *Service) prepareDecrypt(ctx context.Context, call *gate.Call, req *kmsa
 	if m == nil {
 		return nil, invalidCiphertext(fmt.Errorf("%w: %s has no such key material", ciphertext.ErrInvalid, k.arn))
 	}
-	return &opening{blob, k, m}, nil
+	handle, err := s.open(ctx, k, m)
+	if err != nil {
+		return nil, err
+	}
+	return &opening{blob, k, m, handle}, nil
 }
 
 // checkDecrypt holds the rules among members that the model does not state.

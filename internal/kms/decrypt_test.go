@@ -159,6 +159,7 @@ func TestRecipientFailsClosed(t *testing.T) {
 	wantError(t, err, kmsapi.UnsupportedOperationException, "The Recipient parameter is not supported yet.")
 	_, err = k.GenerateDataKey(t.Context(), root(), &kmsapi.GenerateDataKeyRequest{KeyId: &id, KeySpec: new(kmsapi.DataKeySpecAes256), Recipient: recipient})
 	wantError(t, err, kmsapi.UnsupportedOperationException, "The Recipient parameter is not supported yet.")
+	wantParameters(t, k.last("GenerateDataKey").RequestParameters, `{"keyId":"`+id+`","keySpec":"AES_256"}`)
 }
 
 func TestDecryptRecord(t *testing.T) {

@@ -40,7 +40,7 @@ func (s *Service) setState(ctx context.Context, call *gate.Call, keyID string, s
 	}
 	call.ResponseElements = newObject().str("keyId", k.arn).end()
 	return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-		key, err := tx.Key(k.key.Ref()) // the state now, not that of the snapshot
+		key, err := keyNow(tx, k.key.Ref())
 		if err != nil {
 			return false, err
 		}
@@ -58,14 +58,25 @@ func (s *Service) setState(ctx context.Context, call *gate.Call, keyID string, s
 // commit runs one mutation in a transaction that also holds the call's record,
 // so that no change is without one whenever the process dies. When fn changed
 // nothing, the record is written like that of a read.
-func (s *Service) commit(ctx context.Context, call *gate.Call, fn func(*kmsdb.Tx) (changed bool, err error)) error {
+//
+// Made are the ARNs of what fn makes. They are in the record of the change
+// alone: that of a failure must not name what never was.
+func (s *Service) commit(ctx context.Context, call *gate.Call, fn func(*kmsdb.Tx) (changed bool, err error), made ...string) error {
 	recorded := false
 	err := s.db.Update(ctx, func(tx *kmsdb.Tx) error {
 		changed, err := fn(tx)
 		if err != nil || !changed {
 			return err
 		}
-		tx.SetRecord(call.Record(nil))
+		record := call.Record(nil) // fixes time and event id, of the copy too
+		if len(made) > 0 {
+			done := *call
+			for _, arn := range made {
+				done.AddResource(arn, call.Caller.AccountID, resourceType)
+			}
+			record = done.Record(nil)
+		}
+		tx.SetRecord(record)
 		recorded = true
 		return nil
 	})

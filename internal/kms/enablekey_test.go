@@ -6,6 +6,7 @@ import (
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
 )
 
 func TestDisableKeyAndEnableKey(t *testing.T) {
@@ -121,6 +122,25 @@ func TestStateTable(t *testing.T) {
 			check("DisableKey", k.DisableKey(t.Context(), root(), &kmsapi.DisableKeyRequest{KeyId: id}), row.want[enabling])
 			set()
 			check("EnableKey", k.EnableKey(t.Context(), root(), &kmsapi.EnableKeyRequest{KeyId: id}), row.want[enabling])
+		})
+	}
+}
+
+// A key that is deleted between the decision and the change is not there.
+func TestKeyThatIsGoneMeanwhile(t *testing.T) {
+	k := newKit(t)
+	key := k.createKey()
+	k.encrypt(*key.KeyId, "p", nil) // so the service has it in memory
+	k.check(k.store.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.DeleteUnlogged(store.KMSKeys, account+"/"+region+"/"+*key.KeyId)
+	}))
+	for name, err := range map[string]error{
+		"EnableKey":   k.EnableKey(t.Context(), root(), &kmsapi.EnableKeyRequest{KeyId: key.KeyId}),
+		"DisableKey":  k.DisableKey(t.Context(), root(), &kmsapi.DisableKeyRequest{KeyId: key.KeyId}),
+		"CreateAlias": k.CreateAlias(t.Context(), root(), &kmsapi.CreateAliasRequest{AliasName: new("alias/app"), TargetKeyId: key.KeyId}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, err, kmsapi.NotFoundException, "Key '"+*key.Arn+"' does not exist")
 		})
 	}
 }

@@ -32,10 +32,14 @@ func (s *Service) encrypt(ctx context.Context, call *gate.Call, req *kmsapi.Encr
 	if err := k.forEncryption(call.Op.Name, req.EncryptionAlgorithm); err != nil {
 		return nil, err
 	}
+	handle, err := s.open(ctx, k, k.current)
+	if err != nil {
+		return nil, err
+	}
 	if isTrue(req.DryRun) {
 		return nil, dryRun()
 	}
-	blob, err := ciphertext.Seal(s.headerMAC, k.current.handle, k.current.header, req.EncryptionContext, req.Plaintext)
+	blob, err := ciphertext.Seal(s.headerMAC, handle, k.current.header, req.EncryptionContext, req.Plaintext)
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,13 @@ package kms_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 	"github.com/strongroom/strongroom/internal/secret"
@@ -109,6 +112,36 @@ func TestEncryptRefusesKeysOfOtherUsage(t *testing.T) {
 	k.change(*key.KeyId, func(k *kmsdb.Key) { k.KeyUsage = kmsapi.KeyUsageTypeSignVerify })
 	_, err := k.Encrypt(t.Context(), root(), encryptRequest(*key.KeyId, "p", nil))
 	wantError(t, err, kmsapi.InvalidKeyUsageException, *key.Arn+" key usage is SIGN_VERIFY which is not valid for Encrypt.")
+}
+
+// Who has no rights is answered the same with grant tokens and without: a token
+// is no way to learn what is there.
+func TestGrantTokensTellNothing(t *testing.T) {
+	k := newKit(t)
+	key := k.createKey()
+	blob := k.encrypt(*key.KeyId, "p", nil)
+	for name, c := range map[string]identity.Caller{"no rights": bob(), "another account": caller(other, region)} {
+		for op, call := range map[string]func(tokens []string) error{
+			"Decrypt": func(tokens []string) error {
+				_, err := k.Decrypt(t.Context(), c, &kmsapi.DecryptRequest{CiphertextBlob: blob, GrantTokens: tokens})
+				return err
+			},
+			"Decrypt with KeyId": func(tokens []string) error {
+				_, err := k.Decrypt(t.Context(), c, &kmsapi.DecryptRequest{CiphertextBlob: blob, KeyId: key.Arn, GrantTokens: tokens})
+				return err
+			},
+			"DescribeKey": func(tokens []string) error {
+				_, err := k.DescribeKey(t.Context(), c, &kmsapi.DescribeKeyRequest{KeyId: key.Arn, GrantTokens: tokens})
+				return err
+			},
+		} {
+			t.Run(name+"/"+op, func(t *testing.T) {
+				without, _ := errors.AsType[*awserr.Error](call(nil))
+				wantError(t, without, gate.AccessDenied, without.Message)
+				wantError(t, call([]string{"AQpAM2RhZ"}), gate.AccessDenied, without.Message)
+			})
+		}
+	}
 }
 
 // No grants exist, so no grant token is good.

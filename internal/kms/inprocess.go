@@ -48,11 +48,12 @@ func (s *Service) newCustodyKey(ctx context.Context, call *gate.Call, req *kmsap
 			return nil, err
 		}
 	}
-	k, _, err := s.prepareDataKey(ctx, call, dataKeyRequest{keyID: *req.KeyId, spec: req.KeySpec, context: req.EncryptionContext})
+	o, err := s.prepareDataKey(ctx, call, dataKeyRequest{keyID: *req.KeyId, spec: req.KeySpec, context: req.EncryptionContext})
 	if err != nil {
 		return nil, err
 	}
-	handle, blob, err := ciphertext.SealDataKey(s.headerMAC, k.current.handle, k.current.header, req.EncryptionContext)
+	k := o.key
+	handle, blob, err := ciphertext.SealDataKey(s.headerMAC, o.handle, k.current.header, req.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (s *Service) openCustodyKey(ctx context.Context, call *gate.Call, req *kmsa
 	if err != nil {
 		return nil, err
 	}
-	handle, err := o.blob.OpenDataKey(o.material.handle, req.EncryptionContext)
+	handle, err := o.blob.OpenDataKey(o.handle, req.EncryptionContext)
 	if err != nil {
 		return nil, invalidCiphertext(err)
 	}
@@ -93,7 +94,11 @@ func (s *Service) NewServiceDataKey(ctx context.Context, account, region string)
 	if err != nil {
 		return DataKey{}, err
 	}
-	handle, blob, err := ciphertext.SealDataKey(s.headerMAC, k.current.handle, k.current.header, serviceContext)
+	backing, err := s.open(ctx, k, k.current)
+	if err != nil {
+		return DataKey{}, err
+	}
+	handle, blob, err := ciphertext.SealDataKey(s.headerMAC, backing, k.current.header, serviceContext)
 	return DataKey{Handle: handle, Blob: blob}, err
 }
 
@@ -115,7 +120,11 @@ func (s *Service) OpenServiceDataKey(ctx context.Context, account, region string
 	if m == nil || !k.sealed(b) {
 		return nil, awserr.Bare(kmsapi.InvalidCiphertextException)
 	}
-	handle, err := b.OpenDataKey(m.handle, serviceContext)
+	backing, err := s.open(ctx, k, m)
+	if err != nil {
+		return nil, err
+	}
+	handle, err := b.OpenDataKey(backing, serviceContext)
 	if err != nil {
 		return nil, invalidCiphertext(err)
 	}

@@ -2,6 +2,7 @@ package kms_test
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -222,6 +223,36 @@ func TestServiceDataKey(t *testing.T) {
 	k.check(err)
 	if len(keys.Keys) != 0 {
 		t.Errorf("ListKeys shows %+v, want nothing", keys.Keys)
+	}
+}
+
+// Of a key that S3 did not get to make no record speaks, and the next use makes
+// one.
+func TestManagedKeysThatWereNotMade(t *testing.T) {
+	for name, use := range map[string]func(context.Context, *kit) error{
+		"aws/s3": func(ctx context.Context, k *kit) error {
+			_, err := k.NewDataKey(ctx, root(), "", objectContext)
+			return err
+		},
+		"S3's own": func(ctx context.Context, k *kit) error {
+			_, err := k.NewServiceDataKey(ctx, account, region)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			k.tick = cancel // after the key is thought up, before it is stored
+			err := use(ctx, k)
+			wantError(t, err, kmsapi.RequestAbortedException, "The request was aborted before it could be answered.")
+			for _, r := range k.records() {
+				if r.ErrorCode != "RequestAbortedException" || r.ResponseElements != nil || strings.Contains(r.raw, ":key/") {
+					t.Errorf("record is %s, want a failure without a key", r.raw)
+				}
+			}
+			k.tick = nil
+			k.check(use(t.Context(), k))
+		})
 	}
 }
 

@@ -44,6 +44,7 @@ type kit struct {
 	gate      *gate.Gate
 	log       *strings.Builder // of the service; read it when nothing runs
 	now       atomic.Pointer[time.Time]
+	tick      func() // called when the service looks at the clock, if not nil
 }
 
 func newKit(t testing.TB) *kit {
@@ -108,7 +109,13 @@ func (k *kit) open() {
 	})
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Gate: k.gate,
-		Regions: []string{region, region2}, Clock: func() time.Time { return *k.now.Load() },
+		Regions: []string{region, region2},
+		Clock: func() time.Time {
+			if k.tick != nil {
+				k.tick()
+			}
+			return *k.now.Load()
+		},
 		Logger: slog.New(slog.NewTextHandler(k.log, nil)),
 	})
 	k.check(err)

@@ -10,7 +10,8 @@
 //
 // A cryptographic operation on a key that was used before does not touch the
 // database: it works on the key's [snapshot], which a commit that concerns the
-// key drops before the committing call returns.
+// key drops before the committing call returns. Key material is opened when it
+// is first used, by a call that was authorized on a key that may be used.
 package kms
 
 import (
@@ -70,7 +71,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
 		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), clock: cfg.Clock, log: cfg.Logger,
-		keys: newCache[kmsdb.KeyRef, *snapshot](), aliases: newCache[kmsdb.AliasRef, string](),
+		keys: newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
 	}
 	cfg.Store.OnCommit(s.invalidate)
 	return s, nil
@@ -120,6 +121,10 @@ func (s *Service) key(ctx context.Context, ref kmsdb.KeyRef) (*snapshot, error) 
 	s.keys.put(ref, k, gen)
 	return k, nil
 }
+
+// aliasSize is what an alias takes in the cache: its names, of which AWS bounds
+// the length at 256 characters, and its key's id.
+func aliasSize(string) int { return 512 }
 
 // aliasTarget returns the id of the key that an alias stands for. The error
 // wraps [store.ErrNotFound] when there is no such alias.

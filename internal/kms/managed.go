@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/strongroom/strongroom/internal/gate"
@@ -111,20 +110,20 @@ func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Ke
 		Type: identity.AWSService, AccountID: c.AccountID, Region: c.Region, RequestID: c.RequestID,
 	}.Via("s3"), *opCreateKey)
 	call.ResponseElements = metadataRecord(key)
-	call.AddResource(key.ARN(), key.Account, resourceType)
+	resources := []string{key.ARN()}
 	if aliasARN != "" {
-		call.AddResource(aliasARN, key.Account, resourceType)
+		resources = append(resources, aliasARN)
 	}
 	made := false
 	err := s.commit(ctx, call, func(tx *kmsdb.Tx) (bool, error) {
 		var err error
 		made, err = fn(tx)
 		return made, err
-	})
+	}, resources...)
 	if err == nil && !made {
 		return nil // somebody was first: nothing happened that a record could tell
 	}
-	return call.Finish(err)
+	return call.Finish(coded(ctx, err))
 }
 
 // managedKeyPolicy is the key policy of alias/aws/s3, of which managedKeyAllows
@@ -132,7 +131,7 @@ func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Ke
 // collected in public (policy Id auto-s3-2).
 func managedKeyPolicy(account, region string) string {
 	type m = map[string]any
-	b, err := json.Marshal(m{
+	return encodePolicy(m{
 		"Version": "2012-10-17",
 		"Id":      "auto-s3-2",
 		"Statement": []m{{
@@ -150,8 +149,4 @@ func managedKeyPolicy(account, region string) string {
 			"Resource":  "*",
 		}},
 	})
-	if err != nil {
-		panic("kms: " + err.Error()) // maps of strings marshal
-	}
-	return string(b)
 }

@@ -85,7 +85,8 @@ func do[Req, Resp any](ctx context.Context, s *Service, c identity.Caller, op *g
 	}()
 	defer call.End(&err)
 	resp, err = attempt(ctx, s, call, op, req, fn)
-	return resp, s.coded(c, op, err)
+	s.report(c, op, err)
+	return resp, coded(ctx, err)
 }
 
 func attempt[Req, Resp any](ctx context.Context, s *Service, call *gate.Call, op *gate.Operation, req *Req,
@@ -100,19 +101,31 @@ func attempt[Req, Resp any](ctx context.Context, s *Service, call *gate.Call, op
 	return fn(ctx, call, req)
 }
 
-// internalText is what a caller learns of an error of the server's own.
-const internalText = "An internal error occurred. The request can be retried."
-
-// coded gives err a code when it has none. A row that was changed behind the
-// server's back is an attack or a broken disk: it goes to the log at once,
-// whoever made the call. Nil stays nil.
-func (s *Service) coded(c identity.Caller, op *gate.Operation, err error) error {
+// report puts into the log what must be there whoever made the call: a row that
+// was changed behind the server's back is an attack or a broken disk.
+func (s *Service) report(c identity.Caller, op *gate.Operation, err error) {
 	if t, ok := errors.AsType[*store.TamperedError](err); ok {
 		s.log.Error("kms: refusing a row that was changed outside the server",
 			"requestID", c.RequestID, "operation", op.Name, "table", string(t.Table), "row", t.Key)
 	}
-	if err == nil || awserr.CodeOf(err) != "" {
+}
+
+const (
+	// internalText is what a caller learns of an error of the server's own.
+	internalText = "An internal error occurred. The request can be retried."
+	abortedText  = "The request was aborted before it could be answered."
+)
+
+// coded gives err a code when it has none. That the caller went away is no
+// fault of the server: AWS has a code for it that all services share (Common
+// Errors, RequestAbortedException: "the client closed the connection"). Nil
+// stays nil.
+func coded(ctx context.Context, err error) error {
+	switch {
+	case err == nil || awserr.CodeOf(err) != "":
 		return err
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return awserr.Wrap(err, kmsapi.RequestAbortedException, abortedText)
 	}
 	return awserr.Wrap(err, kmsapi.KMSInternalException, internalText)
 }

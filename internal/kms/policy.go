@@ -3,6 +3,7 @@ package kms
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -38,11 +39,19 @@ func defaultPolicy(account string) string {
 func delegatingPolicy(account, id, sid string) string {
 	st := policyStatement{Sid: sid, Effect: "Allow", Action: "kms:*", Resource: "*"}
 	st.Principal.AWS = identity.RootARN(account)
-	b, err := json.Marshal(policyDocument{"2012-10-17", id, []policyStatement{st}})
-	if err != nil {
+	return encodePolicy(policyDocument{"2012-10-17", id, []policyStatement{st}})
+}
+
+// encodePolicy prints a policy. It leaves the characters of HTML alone, which
+// json.Marshal makes six times as long.
+func encodePolicy(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		panic("kms: " + err.Error()) // strings marshal
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // acceptPolicy returns the policy to store for the one given to CreateKey.
@@ -53,18 +62,59 @@ func delegatingPolicy(account, id, sid string) string {
 // the caller gives it after authorization.
 func acceptPolicy(doc, account string) (policy string, unsupported, err error) {
 	if len(doc) > maxPolicy {
-		return "", nil, awserr.New(kmsapi.LimitExceededException, "The key policy exceeds the maximum of %d bytes.", maxPolicy)
+		return "", nil, policyTooLong()
 	}
 	var tree map[string]any
 	if json.Unmarshal([]byte(doc), &tree) != nil {
 		return "", nil, awserr.Bare(kmsapi.MalformedPolicyDocumentException)
+	}
+	if err := checkPolicy(tree); err != nil {
+		return "", nil, err
 	}
 	id, sid, ok := delegates(tree, account)
 	if !ok {
 		return "", awserr.New(kmsapi.UnsupportedOperationException,
 			"Key policies other than the default key policy are not supported yet."), nil
 	}
-	return delegatingPolicy(account, id, sid), nil, nil
+	policy = delegatingPolicy(account, id, sid)
+	if len(policy) > maxPolicy { // an account is longer in our spelling
+		return "", nil, policyTooLong()
+	}
+	return policy, nil, nil
+}
+
+func policyTooLong() error {
+	return awserr.New(kmsapi.LimitExceededException, "The key policy exceeds the maximum of %d bytes.", maxPolicy)
+}
+
+// checkPolicy refuses what is no key policy at all: one without statements, and
+// statements without an effect or a principal (IAM User Guide, "IAM JSON policy
+// elements"). A statement without Action or Resource is allowed to do nothing.
+func checkPolicy(tree map[string]any) error {
+	statements, isList := tree["Statement"].([]any)
+	if !isList {
+		statements = []any{tree["Statement"]}
+	}
+	if len(statements) == 0 {
+		return awserr.Bare(kmsapi.MalformedPolicyDocumentException)
+	}
+	for _, s := range statements {
+		st, _ := s.(map[string]any) // of what is no object, nil: it has no effect
+		if st["Effect"] != "Allow" && st["Effect"] != "Deny" {
+			return awserr.Bare(kmsapi.MalformedPolicyDocumentException)
+		}
+		if !isPrincipal(st["Principal"]) && !isPrincipal(st["NotPrincipal"]) {
+			return awserr.New(kmsapi.MalformedPolicyDocumentException, "Policy contains a statement with one or more invalid principals.")
+		}
+	}
+	return nil
+}
+
+// isPrincipal reports whether v has the form of a principal, not whether there
+// is such a one: everyone, or a list by kind.
+func isPrincipal(v any) bool {
+	kinds, _ := v.(map[string]any)
+	return v == "*" || len(kinds) > 0
 }
 
 // isDefaultPolicy reports whether doc means what the default policy means.

@@ -32,6 +32,8 @@ func FuzzAcceptPolicy(f *testing.F) {
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":["kms:*"],"Resource":"*","Sid":"<&>"}}`)
 	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*"}]}`)
 	f.Add(`[]`)
+	f.Add(`null`)
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":["Allow"],"NotPrincipal":{},"Principal":"*"},{}]}`)
 	f.Add(`{`)
 	f.Fuzz(func(t *testing.T, doc string) {
 		stored, unsupported, err := acceptPolicy(doc, testAccount)
@@ -45,6 +47,9 @@ func FuzzAcceptPolicy(f *testing.F) {
 				t.Fatalf("%s is the default policy and was refused", doc)
 			}
 		default:
+			if len(stored) > maxPolicy {
+				t.Fatalf("a policy of %d bytes was stored in %d", len(doc), len(stored))
+			}
 			if !isDefaultPolicy(stored, testAccount) {
 				t.Fatalf("%s was stored as %s, which is not the default policy", doc, stored)
 			}

@@ -28,7 +28,7 @@ const (
 // of another region, or not there. Another account's ARN goes to the gate before
 // anything is looked up, so the refusal tells nobody what others have.
 func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f form) (*snapshot, error) {
-	account, name := call.Caller.AccountID, id
+	account, name, byAlias := call.Caller.AccountID, id, strings.HasPrefix(id, aliasPrefix)
 	if strings.HasPrefix(id, "arn:") {
 		a, ok := arn.Parse(id)
 		if !ok || a.Partition != arn.Partition || a.Service != "kms" || a.AccountID == "" {
@@ -37,14 +37,12 @@ func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f for
 		if a.Region != call.Caller.Region {
 			return nil, awserr.New(kmsapi.NotFoundException, "Invalid arn %s", a.Region)
 		}
-		account, name = a.AccountID, a.Resource
-		if key, ok := strings.CutPrefix(a.Resource, "key/"); ok {
-			name = key
-		} else if !strings.HasPrefix(name, "alias/") {
+		var isKey bool
+		account, byAlias = a.AccountID, strings.HasPrefix(a.Resource, aliasPrefix)
+		if name, isKey = strings.CutPrefix(a.Resource, "key/"); !isKey && !byAlias {
 			return nil, invalidKeyID(id)
 		}
 	}
-	byAlias := strings.HasPrefix(name, "alias/")
 	if byAlias && f != anyForm || !byAlias && !isKeyID(name) {
 		return nil, invalidKeyID(id)
 	}
@@ -70,13 +68,38 @@ func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f for
 	}
 	k, err := s.key(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, awserr.New(kmsapi.NotFoundException, "Key '%s' does not exist", ref.ARN())
+		return nil, noKey(ref)
 	}
 	return k, err
 }
 
+// keyNow reads a key inside the transaction that is to change it: its state is
+// what counts then, not that of the snapshot.
+func keyNow(tx *kmsdb.Tx, ref kmsdb.KeyRef) (kmsdb.Key, error) {
+	k, err := tx.Key(ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return kmsdb.Key{}, noKey(ref)
+	}
+	return k, err
+}
+
+func noKey(ref kmsdb.KeyRef) error {
+	return awserr.New(kmsapi.NotFoundException, "Key '%s' does not exist", ref.ARN())
+}
+
 func invalidKeyID(id string) error {
 	return awserr.New(kmsapi.NotFoundException, "Invalid keyId '%s'", id)
+}
+
+// aliasPrefix begins every alias name.
+const aliasPrefix = "alias/"
+
+// isAlias reports whether a key identifier is an alias name or alias ARN.
+func isAlias(id string) bool {
+	if a, ok := arn.Parse(id); ok {
+		id = a.Resource
+	}
+	return strings.HasPrefix(id, aliasPrefix)
 }
 
 // isKeyID reports whether id is a UUID, or mrk- and 32 hexadecimal digits.

@@ -22,6 +22,7 @@ func TestResolveTexts(t *testing.T) {
 		t.Errorf("S3's own key has an ARN: %s", service.KeyARN)
 	}
 	const arn = "arn:aws:kms:us-east-1:111122223333:"
+	k.createAlias("alias/app", *k.createKey().KeyId)
 	for _, c := range []struct{ name, id, text string }{
 		{"malformed", "fake-key-id", "Invalid keyId 'fake-key-id'"},
 		{"32 digits without dashes", strings.Repeat("a", 32), "Invalid keyId '" + strings.Repeat("a", 32) + "'"},
@@ -32,6 +33,8 @@ func TestResolveTexts(t *testing.T) {
 		{"another region", "arn:aws:kms:us-west-2:111122223333:key/" + absentID, "Invalid arn us-west-2"},
 		{"another service", "arn:aws:s3:us-east-1:111122223333:key/" + absentID, "Invalid keyId 'arn:aws:s3:us-east-1:111122223333:key/" + absentID + "'"},
 		{"another resource", arn + "grant/" + absentID, "Invalid keyId '" + arn + "grant/" + absentID + "'"},
+		{"alias behind key/", arn + "key/alias/app", "Invalid keyId '" + arn + "key/alias/app'"},
+		{"ARN of a key without id", arn + "key", "Invalid keyId '" + arn + "key'"},
 		{"half an ARN", "arn:aws:kms", "Invalid keyId 'arn:aws:kms'"},
 		{"absent alias", "alias/x", "Alias " + arn + "alias/x is not found."},
 		{"absent alias ARN", arn + "alias/x", "Alias " + arn + "alias/x is not found."},

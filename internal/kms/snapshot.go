@@ -5,35 +5,50 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 )
 
-// snapshot is a key as one revision of its record has it, with its material
-// opened. It is immutable; a newer revision makes a new one.
+// snapshot is a key as one revision of its record has it. It is immutable but
+// for the handles of its material; a newer revision makes a new one.
 type snapshot struct {
-	key kmsdb.Key
-	arn string // empty for a service's own key
+	key kmsdb.Key // but for Policy, which is below
+	arn string    // empty for a service's own key
 
 	current   *material
 	materials map[[32]byte]*material
 
-	// policy is what the gate is given; see policyFor.
+	// policy is what the gate is given, nil for a service's own key.
 	policy    []byte
 	isDefault bool // policy is AWS's default key policy
 }
 
-// material is one version of the key material: a handle and its names.
+// material is one version of the key material: its names, and a handle once it
+// was used.
 type material struct {
-	handle *hsm.BackingKey
 	id     string            // 64 hexadecimal digits
 	header ciphertext.Header // of blobs made under it
 	event  json.RawMessage   // additionalEventData of records
+
+	handle atomic.Pointer[hsm.BackingKey] // nil until open
 }
 
-// loadKey reads a key and opens its material.
+// What a snapshot takes in the cache beside its two long texts. Both are
+// generous: a bound is wanted, not the figure.
+const (
+	snapshotSize = 1 << 10
+	materialSize = 1 << 10
+)
+
+func (k *snapshot) size() int {
+	return snapshotSize + len(k.materials)*materialSize + len(k.policy) + len(k.key.Description)
+}
+
+// loadKey reads a key. It leaves the key material closed: what only looks at a
+// key needs none, and a key that is disabled has no handle in memory.
 func (s *Service) loadKey(ctx context.Context, ref kmsdb.KeyRef) (*snapshot, error) {
 	key, err := s.db.Key(ctx, ref)
 	if err != nil {
@@ -45,30 +60,46 @@ func (s *Service) loadKey(ctx context.Context, ref kmsdb.KeyRef) (*snapshot, err
 		k.policy = []byte(key.Policy)
 		k.isDefault = isDefaultPolicy(key.Policy, key.Account)
 	}
-	for _, m := range key.Materials {
-		token, err := s.db.Token(ctx, ref, m.ID)
-		if err != nil {
-			return nil, err
+	k.key.Policy = ""
+	for _, v := range key.Materials {
+		var id [32]byte
+		if n, err := hex.Decode(id[:], []byte(v.ID)); err != nil || n != len(id) {
+			return nil, fmt.Errorf("key %s: %q is no id of key material", ref, v.ID)
 		}
-		handle, err := s.module.LoadBackingKey(token, key.Binding())
-		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", ref, err)
-		}
-		id := handle.ID()
-		if hex.EncodeToString(id[:]) != m.ID {
-			return nil, fmt.Errorf("key %s: token of key material %s holds other material", ref, m.ID)
-		}
-		k.materials[id] = &material{
-			handle: handle, id: m.ID,
+		m := &material{
+			id:     v.ID,
 			header: ciphertext.Header{Account: key.Account, Region: key.Region, KeyID: key.ID, MaterialID: id},
-			event:  json.RawMessage(`{"keyMaterialId":"` + m.ID + `"}`),
+			event:  json.RawMessage(`{"keyMaterialId":"` + v.ID + `"}`),
 		}
-		if m.ID == key.Current {
-			k.current = k.materials[id]
+		k.materials[id] = m
+		if v.ID == key.Current {
+			k.current = m
 		}
 	}
 	if k.current == nil {
 		return nil, fmt.Errorf("key %s: its current key material %q is not among its materials", ref, key.Current)
 	}
 	return k, nil
+}
+
+// open returns the handle of m, one of k's materials. Call it last: after the
+// caller was authorized and the key's state allowed its use.
+func (s *Service) open(ctx context.Context, k *snapshot, m *material) (*hsm.BackingKey, error) {
+	if handle := m.handle.Load(); handle != nil {
+		return handle, nil
+	}
+	ref := k.key.Ref()
+	token, err := s.db.Token(ctx, ref, m.id)
+	if err != nil {
+		return nil, err
+	}
+	handle, err := s.module.LoadBackingKey(token, k.key.Binding())
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", ref, err)
+	}
+	if handle.ID() != m.header.MaterialID {
+		return nil, fmt.Errorf("key %s: token of key material %s holds other material", ref, m.id)
+	}
+	m.handle.Store(handle) // of concurrent first uses any may stay: they are the same
+	return handle, nil
 }

@@ -104,7 +104,11 @@ func (s *Service) compile(sh *Shape, t reflect.Type, depth int) *plan {
 		case kindStructs:
 			mp.nested = s.compile(s.shapes[ms.Member.Shape], f.Type.Elem(), depth+1)
 		case kindStrings:
-			mp.element = newLimits(s.shapes[ms.Member.Shape])
+			es := s.shapes[ms.Member.Shape]
+			mp.element = newLimits(es)
+			if mp.limits != nil && es.Sensitive {
+				mp.limits.hidden = true // for the list is shown by its elements
+			}
 		case kindScalar:
 			if mp.limits != nil {
 				panic("model: constraints on " + ms.Type + " " + ms.Name + " are not supported")

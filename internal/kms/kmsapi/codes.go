@@ -15,7 +15,8 @@ const (
 	IncompleteSignatureException        awserr.Code = "IncompleteSignatureException"
 	InvalidSignatureException           awserr.Code = "InvalidSignatureException"
 	MissingAuthenticationTokenException awserr.Code = "MissingAuthenticationTokenException"
-	NotAuthorizedException              awserr.Code = "NotAuthorizedException" // aliases under alias/aws/
+	NotAuthorizedException              awserr.Code = "NotAuthorizedException"  // aliases under alias/aws/
+	RequestAbortedException             awserr.Code = "RequestAbortedException" // the caller went away
 	SerializationException              awserr.Code = "SerializationException"
 	ThrottlingException                 awserr.Code = "ThrottlingException"
 	UnknownOperationException           awserr.Code = "UnknownOperationException"

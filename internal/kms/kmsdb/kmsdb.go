@@ -5,6 +5,7 @@
 //	kms_keys        service/s3/account/region           a service's own key, sealed; in no listing
 //	kms_key_tokens  the key's row / material id         wrapped key material; the token binds itself
 //	kms_aliases     account/region/alias/name           the alias, sealed; ref: its key's row
+//	meta            kms/customer-keys/account/region    how many customer managed keys there are
 //
 // Documents are JSON. A sealed row carries a MAC over table, key, revision,
 // reference and document (see package store), and is verified on every load:
@@ -14,6 +15,7 @@ package kmsdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/strongroom/strongroom/internal/store"
@@ -42,8 +44,11 @@ func (d *DB) Key(ctx context.Context, ref KeyRef) (Key, error) {
 // error does not wrap store.ErrNotFound.
 func (d *DB) Token(ctx context.Context, ref KeyRef, materialID string) ([]byte, error) {
 	r, err := d.store.Get(ctx, store.KMSKeyTokens, tokenRow(ref, materialID))
+	if errors.Is(err, store.ErrNotFound) {
+		err = errors.New("it is not there")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading key material %s of key %s: %v", materialID, ref, err)
+		return nil, fmt.Errorf("reading key material %s of key %s: %w", materialID, ref, err)
 	}
 	return r.Doc, nil
 }

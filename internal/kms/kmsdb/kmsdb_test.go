@@ -70,6 +70,60 @@ func newKey(id string) *kmsdb.Key {
 	}
 }
 
+// The count is that of customer managed keys, also when it is not there.
+func TestCountKeys(t *testing.T) {
+	db, s := open(t)
+	count := func(account, region string) (n int) {
+		t.Helper()
+		update(t, db, func(tx *kmsdb.Tx) (err error) {
+			n, err = tx.CountKeys(account, region)
+			return err
+		})
+		return n
+	}
+	check := func(when string) {
+		t.Helper()
+		if got := count(account, region); got != 3 {
+			t.Errorf("%s: got %d keys, want 3", when, got)
+		}
+		if got := count(account, "eu-west-1") + count("444455556666", region); got != 1 {
+			t.Errorf("%s: got %d keys elsewhere, want 1", when, got)
+		}
+	}
+	if got := count(account, region); got != 0 {
+		t.Errorf("got %d keys of an empty store, want none", got)
+	}
+	create := func(k *kmsdb.Key) {
+		t.Helper()
+		update(t, db, func(tx *kmsdb.Tx) error { return tx.CreateKey(k, []byte("token")) })
+	}
+	for _, id := range []string{"k1", "k2", "k3"} {
+		create(newKey(id))
+	}
+	managed, abroad := newKey("k4"), newKey("k5")
+	managed.Manager, abroad.Region = kmsdb.AWS, "eu-west-1"
+	create(managed)
+	create(abroad)
+	check("counted")
+	conflict := db.Update(t.Context(), func(tx *kmsdb.Tx) error { return tx.CreateKey(newKey("k1"), []byte("token")) })
+	if !errors.Is(conflict, store.ErrConflict) {
+		t.Errorf("got %v for a key that is there, want ErrConflict", conflict)
+	}
+	check("after a failure")
+	for _, r := range []string{region, "eu-west-1"} {
+		if err := s.Update(t.Context(), func(tx *store.Tx) error {
+			return tx.DeleteUnlogged(store.Meta, "kms/customer-keys/"+account+"/"+r)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("counted again")
+	create(newKey("k6"))
+	if got := count(account, region); got != 4 {
+		t.Errorf("got %d keys, want 4", got)
+	}
+}
+
 func update(t *testing.T, db *kmsdb.DB, fn func(*kmsdb.Tx) error) {
 	t.Helper()
 	if err := db.Update(t.Context(), fn); err != nil {

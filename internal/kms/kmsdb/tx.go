@@ -1,6 +1,7 @@
 package kmsdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -51,9 +52,19 @@ func (t *Tx) CountAliases(target KeyRef, limit int) (int, error) {
 	return len(rows), err
 }
 
-// CreateKey stores a new key together with the token of its only material.
-// The error is [store.ErrConflict] when there is such a key.
+// CreateKey stores a new key together with the token of its only material, and
+// counts it if it is a customer managed key. The error is [store.ErrConflict]
+// when there is such a key.
 func (t *Tx) CreateKey(k *Key, token []byte) error {
+	if k.Manager == Customer {
+		n, err := t.CountKeys(k.Account, k.Region)
+		if err != nil {
+			return err
+		}
+		if err := t.putCount(k.Account, k.Region, n+1); err != nil {
+			return err
+		}
+	}
 	if err := t.PutKey(k); err != nil {
 		return err
 	}
@@ -79,9 +90,13 @@ func (t *Tx) PutAlias(a *Alias) (err error) {
 }
 
 func (t *Tx) put(table store.Table, r store.Row, doc any) (rev int64, err error) {
-	if r.Doc, err = json.Marshal(doc); err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // a policy may hold nothing else, and would be six times as long
+	if err := e.Encode(doc); err != nil {
 		return 0, fmt.Errorf("row %s/%s: %w", table, r.Key, err)
 	}
+	r.Doc = bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 	store.Seal(t.mac, table, &r)
 	if rev, err = t.tx.Put(table, r); err != nil {
 		return 0, fmt.Errorf("writing %s/%s: %w", table, r.Key, err)

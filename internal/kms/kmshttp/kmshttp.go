@@ -3,6 +3,7 @@
 package kmshttp
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -41,11 +42,20 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.Bind("DescribeKey", s.DescribeKey), cryptoBody),
 		row(awsjson.BindVoid("DisableKey", s.DisableKey), smallBody),
 		row(awsjson.BindVoid("EnableKey", s.EnableKey), smallBody),
-		row(awsjson.Bind("Encrypt", s.Encrypt), cryptoBody),
+		row(awsjson.Bind("Encrypt", wiping(s.Encrypt)), cryptoBody),
 		row(awsjson.Bind("GenerateDataKey", s.GenerateDataKey), largeBody),
 		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
 		row(awsjson.Bind("ListAliases", s.ListAliases), smallBody),
 		row(awsjson.Bind("ListKeys", s.ListKeys), smallBody),
+	}
+}
+
+// wiping returns Encrypt with the plaintext of the request, which this package
+// alone has, wiped when it is done. (awsjson does that for answers.)
+func wiping(encrypt func(context.Context, identity.Caller, *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error)) func(context.Context, identity.Caller, *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
+	return func(ctx context.Context, c identity.Caller, req *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
+		defer req.Plaintext.Wipe()
+		return encrypt(ctx, c, req)
 	}
 }
 
@@ -73,6 +83,9 @@ type Config struct {
 	Service *kms.Service
 	Logger  *slog.Logger           // causes of errors; nil means slog.Default()
 	OnError func(code awserr.Code) // called for each error answered, if not nil
+
+	// Refused records a request that no operation saw ([awsjson.Config]).
+	Refused func(c identity.Caller, op string, err error) error
 }
 
 // Handler serves KMS requests that the edge has read and authenticated. It is
@@ -92,7 +105,7 @@ func New(cfg Config) *Handler {
 	}
 	h.json = awsjson.New(awsjson.Config{
 		TargetPrefix: TargetPrefix, Ops: ops, Status: statuses,
-		Internal: kmsapi.KMSInternalException, Logger: cfg.Logger, OnError: cfg.OnError,
+		Internal: kmsapi.KMSInternalException, Logger: cfg.Logger, OnError: cfg.OnError, Refused: cfg.Refused,
 	})
 	return h
 }

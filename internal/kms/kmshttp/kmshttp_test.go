@@ -1,6 +1,7 @@
 package kmshttp_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -287,5 +288,23 @@ func TestUnknownOperationHasASmallLimit(t *testing.T) {
 	}
 	if got := h.Operation("CloudTrail_20131101.LookupEvents"); got != "" {
 		t.Errorf("operation of another service is %q", got)
+	}
+}
+
+// That a client hangs up is in the log as information, not as a fault of ours.
+func TestCallerThatWentAway(t *testing.T) {
+	_, s := newHandler(t)
+	var log strings.Builder
+	h := kmshttp.New(kmshttp.Config{Service: s, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	c := identity.Caller{Type: identity.Root, AccountID: account, ARN: identity.RootARN(account), Region: region, RequestID: "r1"}
+	h.Serve(w, httptest.NewRequest(http.MethodPost, "/", nil).WithContext(ctx), c, "CreateKey", []byte("{}"))
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), `"__type":"RequestAbortedException"`) {
+		t.Errorf("the answer is %d %s, want RequestAbortedException", w.Code, w.Body)
+	}
+	if got := log.String(); strings.Contains(got, "ERROR") || strings.Count(got, "\n") != 1 {
+		t.Errorf("the log is %q, want one line, and no error", got)
 	}
 }

@@ -69,3 +69,20 @@ func read(t *testing.T, path string) []byte {
 	}
 	return data
 }
+
+// TestTrimMarksSensitive: the mark is ours, so trimming a model that lacks it
+// must set it.
+func TestTrimMarksSensitive(t *testing.T) {
+	f, err := model.ParseFile(read(t, filepath.Join("..", "kms.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Shapes["GrantTokenType"].Sensitive = false
+	got, err := trim(f, []string{"DescribeKey"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Shapes["GrantTokenType"].Sensitive {
+		t.Error("grant tokens are not sensitive")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/strongroom/strongroom/internal/model"
 )
@@ -46,6 +47,9 @@ func trim(full *model.File, operations []string) (*model.File, error) {
 		s := full.Shapes[ref.Shape]
 		if s.Exception {
 			s.Members, s.Required = nil, nil
+		}
+		if slices.Contains(sensitive, ref.Shape) {
+			s.Sensitive = true
 		}
 		out.Shapes[ref.Shape] = s
 		for _, r := range []*model.Ref{s.Member, s.Key, s.Value} {
