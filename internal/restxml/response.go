@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -30,7 +31,7 @@ var bareRoots = map[string]bool{"GetBucketLocationOutput": true}
 
 // SetHeaders sets the headers that v's members stand for. V is a pointer to a
 // generated output structure; absent members set nothing. Names are in canonical
-// form, so that h.Get finds them.
+// form, so that h.Get finds them, but for those of user metadata.
 func SetHeaders(h http.Header, v any) {
 	rv := reflect.ValueOf(v).Elem()
 	p := planOf(rv.Type())
@@ -44,7 +45,9 @@ func SetHeaders(h http.Header, v any) {
 			}
 		case inHeaders:
 			for name, value := range fv.Interface().(map[string]string) {
-				h.Set(f.name+name, value)
+				// In lower case, as AWS sends them: Python's clients show the
+				// names as they come.
+				h[strings.ToLower(f.name+name)] = []string{value}
 			}
 		}
 	}

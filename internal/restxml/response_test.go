@@ -84,7 +84,7 @@ func TestSetHeaders(t *testing.T) {
 	want := http.Header{
 		"Etag": {`"e"`}, "Content-Length": {"5"}, "Last-Modified": {"Tue, 29 Apr 2014 18:30:38 GMT"},
 		"X-Amz-Object-Lock-Retain-Until-Date": {"2014-04-29T18:30:38.918Z"}, "X-Amz-Server-Side-Encryption": {"aws:kms"},
-		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": {"true"}, "X-Amz-Delete-Marker": {"false"}, "X-Amz-Meta-Colour": {"red"},
+		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": {"true"}, "X-Amz-Delete-Marker": {"false"}, "x-amz-meta-colour": {"red"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

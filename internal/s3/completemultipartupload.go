@@ -183,7 +183,9 @@ func (u *upload) checkPart(p s3api.CompletedPart, part partRecord) error {
 		case given == nil && string(a.name) == u.attrs.ChecksumAlgorithm && s3api.ChecksumType(u.attrs.ChecksumType) == composite:
 			return invalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
 				strings.ToLower(string(a.name)), part.Number)
-		case given != nil && (a != u.algorithm() || *given != part.Checksum):
+		case given == nil, a == u.algorithm() && *given == part.Checksum,
+			string(a.name) == part.GivenAlgorithm && *given == part.Given:
+		default:
 			return invalidPart(u.id, p)
 		}
 	}

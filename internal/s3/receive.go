@@ -46,8 +46,12 @@ type expectation struct {
 	algorithm *checksumAlgorithm
 	value     string // in a header; "" when it comes in the trailer, or not at all
 	trailer   bool
-	given     bool   // by the client at all; else the default is computed
-	md5       []byte // of Content-MD5; nil when not given
+	given     bool // by the client at all; else the default is computed
+
+	// stored is the algorithm whose checksum is kept, when it is not the one
+	// that the client sent.
+	stored *checksumAlgorithm
+	md5    []byte // of Content-MD5; nil when not given
 }
 
 // expect reads the checksum headers of a PutObject or UploadPart request.
@@ -104,7 +108,8 @@ type received struct {
 	blob     string
 	size     int64
 	md5      []byte // nil unless it was asked for
-	checksum string // base64
+	checksum string // base64, by the algorithm that is kept
+	given    string // base64, by the algorithm that the client sent
 }
 
 // receive reads the payload to its end, seals it as part number under k, and
@@ -120,8 +125,13 @@ func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number 
 	if err != nil {
 		return nil, err
 	}
-	sum := want.algorithm.new()
-	sinks := []io.Writer{io.MultiWriter(part, sum)}
+	given := want.algorithm.new()
+	kept, sealer := given, io.MultiWriter(part, given)
+	if want.stored != nil {
+		kept = want.stored.new()
+		sealer = io.MultiWriter(part, given, kept)
+	}
+	sinks := []io.Writer{sealer}
 	var digest hash.Hash
 	if wantMD5 || want.md5 != nil {
 		digest = md5.New()
@@ -136,7 +146,11 @@ func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number 
 	if closeErr != nil {
 		return nil, closeErr
 	}
-	r := &received{size: size, checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil))}
+	r := &received{
+		size:     size,
+		checksum: base64.StdEncoding.EncodeToString(kept.Sum(nil)),
+		given:    base64.StdEncoding.EncodeToString(given.Sum(nil)),
+	}
 	if digest != nil {
 		r.md5 = digest.Sum(nil)
 	}
@@ -163,7 +177,7 @@ func (e expectation) verify(r *received, body Body) error {
 			return invalidRequest("Value for %s trailing header is invalid.", e.algorithm.header)
 		}
 	}
-	if value != "" && value != r.checksum {
+	if value != "" && value != r.given {
 		return awserr.New(s3api.BadDigest, "The %s you specified did not match the calculated checksum.", e.algorithm.name)
 	}
 	return nil

@@ -122,6 +122,10 @@ type partRecord struct {
 	Checksum string    `json:"checksum"`      // base64, by the upload's algorithm
 	Modified time.Time `json:"modified"`
 	Blob     string    `json:"-"`
+
+	// What the client sent, where it is of another algorithm than the upload's.
+	GivenAlgorithm string `json:"givenAlgorithm,omitempty"`
+	Given          string `json:"given,omitempty"`
 }
 
 // Row keys.

@@ -66,6 +66,9 @@ func (c *call) uploadPart(ctx context.Context, req *s3api.UploadPartRequest, bod
 		return nil, err
 	}
 	part := partRecord{Number: number, Size: got.size, ETag: etag, Checksum: got.checksum, Modified: c.s.now(), Blob: got.blob}
+	if want.stored != nil {
+		part.GivenAlgorithm, part.Given = string(want.algorithm.name), got.given
+	}
 	if binding.Mode == sse.SSES3 {
 		part.MD5 = got.md5
 	}
@@ -78,14 +81,22 @@ func (c *call) uploadPart(ctx context.Context, req *s3api.UploadPartRequest, bod
 	c.s.wakeCollector()
 	out := &s3api.UploadPartOutput{ETag: quote(etag), ServerSideEncryption: u.doc.wireMode(), SSEKMSKeyId: u.doc.wireKey()}
 	if want.given || u.attrs.ChecksumAlgorithm != "" {
-		setChecksum(out, want.algorithm.name, got.checksum)
+		setChecksum(out, want.algorithm.name, got.given)
 	}
 	return out, nil
 }
 
 // fits checks the part's checksum against the upload's algorithm, and lets the
-// upload decide what is computed.
+// upload decide what is kept. An upload that was begun without an algorithm
+// takes any: today's AWS CLI sends a CRC32 with every part and names none when it
+// begins one by hand.
 func (u *upload) fits(want *expectation) error {
+	if want.given && u.attrs.ChecksumAlgorithm == "" {
+		if want.algorithm != u.algorithm() {
+			want.stored = u.algorithm()
+		}
+		return nil
+	}
 	if want.given {
 		if string(want.algorithm.name) != u.attrs.ChecksumAlgorithm {
 			return checksumMismatch(u.attrs.ChecksumAlgorithm, string(want.algorithm.name))
