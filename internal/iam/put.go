@@ -1,0 +1,184 @@
+package iam
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/secret"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// PutAccount makes sure that the account exists. Doing it again changes nothing.
+func (s *Service) PutAccount(ctx context.Context, id string) error {
+	if !accountForm.MatchString(id) {
+		return fmt.Errorf("account %q: an account id has 12 digits", id)
+	}
+	return s.put(ctx, store.Accounts, id, id, "", func(old []byte) (any, event, error) {
+		if old != nil {
+			return nil, event{}, nil
+		}
+		return accountDoc{ID: id, Created: s.now()}, event{"CreateAccount", map[string]any{"accountId": id}}, nil
+	})
+}
+
+// PutUser makes sure that the user exists with just these policies. Doing it
+// again changes nothing. Until the policy engine is in, the only policy is
+// [identity.AdministratorAccess]; another one is refused, not stored and ignored.
+func (s *Service) PutUser(ctx context.Context, u User) error {
+	if !accountForm.MatchString(u.Account) {
+		return fmt.Errorf("account %q: an account id has 12 digits", u.Account)
+	}
+	if !userForm.MatchString(u.Name) {
+		return fmt.Errorf("user %q: a user name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -", u.Name)
+	}
+	for _, p := range u.PolicyARNs {
+		if p != identity.AdministratorAccess {
+			return fmt.Errorf("user %q: policy %q is not known here; the only one is %s", u.Name, p, identity.AdministratorAccess)
+		}
+	}
+	err := s.put(ctx, store.Users, u.Account, u.Account+"/"+u.Name, u.Account, func(old []byte) (any, event, error) {
+		doc := userDoc{Account: u.Account, Name: u.Name, ID: newUserID(), Created: s.now(), PolicyARNs: u.PolicyARNs}
+		e := event{"CreateUser", map[string]any{"userName": u.Name, "policyArns": u.PolicyARNs}}
+		if old != nil {
+			var was userDoc
+			if err := json.Unmarshal(old, &was); err != nil {
+				return nil, e, err
+			}
+			doc.ID, doc.Created = was.ID, was.Created
+			e.name, e.details["previousPolicyArns"] = "UpdateUser", was.PolicyARNs
+		}
+		return doc, e, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.load(ctx)
+}
+
+// PutAccessKey makes sure that the access key exists with this secret. Doing
+// it again changes nothing; another secret replaces the old one. An id that
+// belongs to another principal is refused, and so is a user that does not exist.
+func (s *Service) PutAccessKey(ctx context.Context, k AccessKey) error {
+	if !accessKeyForm.MatchString(k.ID) {
+		return fmt.Errorf("access key id %q: an id has 16 to 128 letters, digits or underscores", k.ID)
+	}
+	if n := k.Secret.Len(); n < 8 || n > 128 {
+		return fmt.Errorf("access key %s: its secret has %d characters; it must have 8 to 128", k.ID, n)
+	}
+	err := s.put(ctx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
+		e := event{"CreateAccessKey", map[string]any{"accessKeyId": k.ID, "userName": k.UserName}}
+		doc := accessKeyDoc{ID: k.ID, Account: k.Account, UserName: k.UserName, Created: s.now()}
+		if old != nil {
+			var was accessKeyDoc
+			if err := json.Unmarshal(old, &was); err != nil {
+				return nil, e, err
+			}
+			if was.Account != k.Account || was.UserName != k.UserName {
+				return nil, e, fmt.Errorf("access key %s belongs to another principal already", k.ID)
+			}
+			same, err := s.cfg.Module.SameKey(was.Secret, binding(k.ID), k.Secret)
+			if err != nil {
+				return nil, e, err
+			}
+			if same {
+				return nil, e, nil
+			}
+			doc.Created = was.Created
+			e.name = "UpdateAccessKey" // its secret
+		}
+		token, err := s.cfg.Module.ImportKey(binding(k.ID), k.Secret)
+		if err != nil {
+			return nil, e, err
+		}
+		doc.Secret = token
+		return doc, e, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.load(ctx)
+}
+
+// NewAccessKey makes an access key with a random id (AKIA and 16 letters or
+// digits) and a random secret of 40 characters, for the account's root user.
+func NewAccessKey(account string) AccessKey {
+	return AccessKey{Account: account, ID: "AKIA" + rand.Text()[:16], Secret: secret.New([]byte((rand.Text() + rand.Text())[:40]))}
+}
+
+// put writes one authority row when fn's document differs from the stored one,
+// and records fn's event. fn is given the stored document, or nil, and returns
+// nil for no change.
+func (s *Service) put(ctx context.Context, t store.Table, account, key, ref string, fn func(old []byte) (any, event, error)) error {
+	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Get(t, key)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			row = store.Row{Key: key}
+		case err != nil:
+			return err
+		default:
+			if err := store.VerifyRow(s.cfg.RowMAC, t, row); err != nil {
+				return err
+			}
+		}
+		doc, e, err := fn(row.Doc)
+		if doc == nil || err != nil {
+			return err
+		}
+		if err := s.checkOwners(tx, t, account, ref); err != nil {
+			return err
+		}
+		b, err := json.Marshal(doc)
+		if err != nil {
+			return err
+		}
+		if row.Rev > 0 && bytes.Equal(b, row.Doc) {
+			return nil
+		}
+		record, err := s.record(account, e)
+		if err != nil {
+			return err
+		}
+		tx.SetRecord(record)
+		row.Doc, row.Ref = b, ref
+		store.Seal(s.cfg.RowMAC, t, &row)
+		_, err = tx.Put(t, row)
+		return err
+	})
+}
+
+// checkOwners refuses a row of nobody: a user without an account, an access key
+// without either. Nothing could be loaded any more beside it.
+func (s *Service) checkOwners(tx *store.Tx, t store.Table, account, ref string) error {
+	owners := map[store.Table]string{}
+	if t != store.Accounts {
+		owners[store.Accounts] = account
+	}
+	if t == store.AccessKeys && ref != account+"/" { // not of the root user
+		owners[store.Users] = ref
+	}
+	for table, key := range owners {
+		row, err := tx.Get(table, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no %s in %s", key, table)
+		}
+		if err != nil {
+			return err
+		}
+		if err := store.VerifyRow(s.cfg.RowMAC, table, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Millisecond) }
+
+// newUserID makes a unique id: AIDA and 17 letters or digits, as IAM's.
+func newUserID() string { return "AIDA" + rand.Text()[:17] }
