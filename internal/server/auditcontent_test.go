@@ -1,0 +1,241 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// auditCase is one request of an operation and what its records must say.
+type auditCase struct {
+	name    string
+	service string
+	m       message
+	status  int
+	event   string // eventName of the record; "+" joins those that S3 and KMS make
+	failure string // errorCode of the last one
+}
+
+// TestRecords makes a success and a failure of every operation, and compares
+// their records with testdata/records.txt. What is the contract of all is
+// checked here: who, when, which request, whether it reads or writes, and that
+// nothing is in it that CloudTrail leaves out.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	dir := dataDirIn(t)
+	s, stop := start(t, wireConfig(dir))
+	key := createKey(t, s.Endpoint())
+	var sealed struct{ CiphertextBlob string }
+	const plaintext, metadata, content = "c2VjcmV0IHBsYWludGV4dA==", "words-about-an-object", "what the object holds"
+	if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", kmsCall("Encrypt", `{"KeyId":"`+key+`","Plaintext":"`+plaintext+`","EncryptionContext":{"tenant":"t1"}}`)).body), &sealed); err != nil {
+		t.Fatal(err)
+	}
+	putBucket(t, s.Endpoint(), "bucket")
+	upload, aborted := beginUpload(t, s.Endpoint(), "/bucket/parts"), beginUpload(t, s.Endpoint(), "/bucket/aborted")
+	etag := mustAsk(t, s.Endpoint(), "s3", message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: content}).header.Get("Etag")
+	const absent = "00000000-0000-4000-8000-000000000000"
+	foreign := "arn:aws:kms:us-east-1:999999999999:key/" + absent
+	kms := []field{{"X-Amz-Server-Side-Encryption", "aws:kms"}, {"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", key}}
+	meta := []field{{"X-Amz-Meta-About", metadata}, {"Content-Type", "text/plain"}}
+	k := kmsCall
+	s3 := func(method, path, query, body string, headers ...field) message {
+		return message{method: method, path: path, query: query, body: body, signed: append(headers, field{"User-Agent", "test-client/1.0"})}
+	}
+	listed := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
+	cases := []auditCase{
+		{"CreateKey", "kms", k("CreateKey", `{"Description":"a key","Tags":[]}`), 200, "CreateKey", ""},
+		{"CreateKey fails", "kms", k("CreateKey", `{"KeySpec":"RSA_2048"}`), 400, "CreateKey", "ValidationException"},
+		{"DescribeKey", "kms", k("DescribeKey", `{"KeyId":"`+key+`"}`), 200, "DescribeKey", ""},
+		{"DescribeKey fails", "kms", k("DescribeKey", `{"KeyId":"`+absent+`"}`), 400, "DescribeKey", "NotFoundException"},
+		{"CreateAlias", "kms", k("CreateAlias", `{"AliasName":"alias/app","TargetKeyId":"`+key+`"}`), 200, "CreateAlias", ""},
+		{"CreateAlias fails", "kms", k("CreateAlias", `{"AliasName":"alias/app","TargetKeyId":"`+key+`"}`), 400, "CreateAlias", "AlreadyExistsException"},
+		{"Encrypt", "kms", k("Encrypt", `{"KeyId":"alias/app","Plaintext":"`+plaintext+`","EncryptionContext":{"tenant":"t1"}}`), 200, "Encrypt", ""},
+		{"Encrypt fails", "kms", k("Encrypt", `{"KeyId":"alias/none","Plaintext":"`+plaintext+`"}`), 400, "Encrypt", "NotFoundException"},
+		{"Encrypt is denied", "kms", k("Encrypt", `{"KeyId":"`+foreign+`","Plaintext":"`+plaintext+`"}`), 400, "Encrypt", "AccessDenied"},
+		{"Decrypt", "kms", k("Decrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","EncryptionContext":{"tenant":"t1"}}`), 200, "Decrypt", ""},
+		{"Decrypt with a key id", "kms", k("Decrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","KeyId":"alias/app","EncryptionContext":{"tenant":"t1"}}`), 200, "Decrypt", ""},
+		{"Decrypt fails", "kms", k("Decrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","EncryptionContext":{"tenant":"t2"}}`), 400, "Decrypt", "InvalidCiphertextException"},
+		{"GenerateDataKey", "kms", k("GenerateDataKey", `{"KeyId":"alias/app","KeySpec":"AES_256","EncryptionContext":{"tenant":"t1"}}`), 200, "GenerateDataKey", ""},
+		{"GenerateDataKey fails", "kms", k("GenerateDataKey", `{"KeyId":"alias/app","NumberOfBytes":1025}`), 400, "GenerateDataKey", "ValidationException"},
+		{"GenerateDataKeyWithoutPlaintext", "kms", k("GenerateDataKeyWithoutPlaintext", `{"KeyId":"alias/app","NumberOfBytes":64}`), 200, "GenerateDataKeyWithoutPlaintext", ""},
+		{"GenerateDataKeyWithoutPlaintext fails", "kms", k("GenerateDataKeyWithoutPlaintext", `{"KeyId":"alias/app"}`), 400, "GenerateDataKeyWithoutPlaintext", "ValidationException"},
+		{"ListKeys", "kms", k("ListKeys", `{"Limit":10}`), 200, "ListKeys", ""},
+		{"ListKeys fails", "kms", k("ListKeys", `{"Marker":"none"}`), 400, "ListKeys", "InvalidMarkerException"},
+		{"ListAliases", "kms", k("ListAliases", `{"KeyId":"`+key+`"}`), 200, "ListAliases", ""},
+		{"ListAliases fails", "kms", k("ListAliases", `{"KeyId":"`+absent+`"}`), 400, "ListAliases", "NotFoundException"},
+		{"DisableKey", "kms", k("DisableKey", `{"KeyId":"`+key+`"}`), 200, "DisableKey", ""},
+		{"Encrypt under a disabled key", "kms", k("Encrypt", `{"KeyId":"alias/app","Plaintext":"`+plaintext+`"}`), 400, "Encrypt", "DisabledException"},
+		{"DisableKey fails", "kms", k("DisableKey", `{"KeyId":"alias/app"}`), 400, "DisableKey", "NotFoundException"},
+		{"EnableKey", "kms", k("EnableKey", `{"KeyId":"`+key+`"}`), 200, "EnableKey", ""},
+		{"EnableKey fails", "kms", k("EnableKey", `{"KeyId":"`+absent+`"}`), 400, "EnableKey", "NotFoundException"},
+
+		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
+
+		{"CreateBucket", "s3", s3("PUT", "/another-bucket", "", ""), 200, "CreateBucket", ""},
+		{"CreateBucket fails", "s3", s3("PUT", "/Bucket", "", ""), 400, "CreateBucket", "InvalidBucketName"},
+		{"HeadBucket", "s3", s3("HEAD", "/bucket", "", ""), 200, "HeadBucket", ""},
+		{"HeadBucket fails", "s3", s3("HEAD", "/no-such-bucket", "", ""), 404, "HeadBucket", "NoSuchBucket"},
+		{"DeleteBucket", "s3", s3("DELETE", "/another-bucket", "", ""), 204, "DeleteBucket", ""},
+		{"DeleteBucket fails", "s3", s3("DELETE", "/another-bucket", "", ""), 404, "DeleteBucket", "NoSuchBucket"},
+		{"ListBuckets", "s3", s3("GET", "/", "", ""), 200, "ListBuckets", ""},
+		{"ListBuckets fails", "s3", s3("GET", "/", "max-buckets=0", ""), 400, "ListBuckets", "InvalidArgument"},
+		{"GetBucketLocation", "s3", s3("GET", "/bucket", "location=", ""), 200, "GetBucketLocation", ""},
+		{"GetBucketLocation fails", "s3", s3("GET", "/no-such-bucket", "location=", ""), 404, "GetBucketLocation", "NoSuchBucket"},
+		{"PutObject", "s3", s3("PUT", "/bucket/key", "", content, meta...), 200, "PutObject", ""},
+		{"PutObject with KMS", "s3", s3("PUT", "/bucket/kms", "", content, kms...), 200, "GenerateDataKey+PutObject", ""},
+		{"PutObject fails", "s3", s3("PUT", "/bucket/key", "", content, field{"Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="}), 400, "PutObject", "BadDigest"},
+		{"PutObject with KMS fails", "s3", s3("PUT", "/bucket/key", "", content, kms[0], field{kms[1].name, "alias/none"}), 400, "GenerateDataKey+PutObject", "KMS.NotFoundException"},
+		{"GetObject", "s3", s3("GET", "/bucket/key", "", ""), 200, "GetObject+GetObject", ""},
+		{"GetObject with KMS", "s3", s3("GET", "/bucket/kms", "", ""), 200, "Decrypt+GetObject+GetObject", ""},
+		{"GetObject fails", "s3", s3("GET", "/bucket/none", "", ""), 404, "GetObject", "NoSuchKey"},
+		{"HeadObject", "s3", s3("HEAD", "/bucket/key", "", ""), 200, "HeadObject", ""},
+		{"HeadObject fails", "s3", s3("HEAD", "/bucket/none", "", ""), 404, "HeadObject", "NoSuchKey"},
+		{"ListObjectsV2", "s3", s3("GET", "/bucket", "list-type=2&prefix=k", ""), 200, "ListObjects", ""},
+		{"ListObjectsV2 fails", "s3", s3("GET", "/no-such-bucket", "list-type=2", ""), 404, "ListObjects", "NoSuchBucket"},
+		{"ListObjects", "s3", s3("GET", "/bucket", "delimiter=%2F", ""), 200, "ListObjects", ""},
+		{"ListObjects fails", "s3", s3("GET", "/bucket", "max-keys=-1", ""), 400, "ListObjects", "InvalidArgument"},
+		{"DeleteObject", "s3", s3("DELETE", "/bucket/key", "", ""), 204, "DeleteObject", ""},
+		{"DeleteObject of nothing", "s3", s3("DELETE", "/bucket/key", "", ""), 204, "DeleteObject", ""},
+		{"DeleteObject fails", "s3", s3("DELETE", "/no-such-bucket/key", "", ""), 404, "DeleteObject", "NoSuchBucket"},
+		{"CreateMultipartUpload", "s3", s3("POST", "/bucket/new", "uploads=", "", meta...), 200, "CreateMultipartUpload", ""},
+		{"CreateMultipartUpload fails", "s3", s3("POST", "/no-such-bucket/new", "uploads=", ""), 404, "CreateMultipartUpload", "NoSuchBucket"},
+		{"UploadPart", "s3", s3("PUT", "/bucket/parts", "partNumber=2&uploadId="+upload, content), 200, "UploadPart", ""},
+		{"UploadPart fails", "s3", s3("PUT", "/bucket/parts", "partNumber=2&uploadId=none", content), 404, "UploadPart", "NoSuchUpload"},
+		{"ListParts", "s3", s3("GET", "/bucket/parts", "uploadId="+upload, ""), 200, "ListParts", ""},
+		{"ListParts fails", "s3", s3("GET", "/bucket/parts", "uploadId=none", ""), 404, "ListParts", "NoSuchUpload"},
+		{"CompleteMultipartUpload fails", "s3", s3("POST", "/bucket/parts", "uploadId="+upload, strings.Replace(listed, ">1<", ">3<", 1)), 400, "CompleteMultipartUpload", "InvalidPart"},
+		{"CompleteMultipartUpload", "s3", s3("POST", "/bucket/parts", "uploadId="+upload, listed), 200, "CompleteMultipartUpload", ""},
+		{"AbortMultipartUpload", "s3", s3("DELETE", "/bucket/aborted", "uploadId="+aborted, ""), 204, "AbortMultipartUpload", ""},
+		{"AbortMultipartUpload fails", "s3", s3("DELETE", "/bucket/aborted", "uploadId="+aborted, ""), 404, "AbortMultipartUpload", "NoSuchUpload"},
+	}
+	ids := make([]string, len(cases))
+	for i, tt := range cases {
+		a := ask(t, s.Endpoint(), tt.service, tt.m)
+		if a.status != tt.status {
+			t.Errorf("%s: got %d %s, want %d", tt.name, a.status, a.body, tt.status)
+		}
+		ids[i] = a.header.Get("X-Amzn-Requestid") + a.header.Get("X-Amz-Request-Id")
+	}
+	stop()
+
+	all := records(t, dir)
+	byRequest := map[string][]string{}
+	for _, r := range all {
+		var id struct{ RequestID string }
+		if err := json.Unmarshal([]byte(r), &id); err != nil {
+			t.Fatal(err)
+		}
+		byRequest[id.RequestID] = append(byRequest[id.RequestID], r)
+		for _, secret := range []string{plaintext, "secret plaintext", metadata, content, sealed.CiphertextBlob, sealed.CiphertextBlob[:40], wireSecret, "Authorization", "CiphertextBlob", "laintext\":"} {
+			if strings.Contains(r, secret) {
+				t.Errorf("%q is in the trail: %s", secret, r)
+			}
+		}
+	}
+	var out bytes.Buffer
+	for i, tt := range cases {
+		fmt.Fprintf(&out, "=== %s\n", tt.name)
+		var events []string
+		for j, raw := range byRequest[ids[i]] {
+			events = append(events, checkRecord(t, tt, raw, j == len(byRequest[ids[i]])-1))
+			var indented bytes.Buffer
+			if err := json.Indent(&indented, []byte(raw), "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			out.WriteString(maskRecord(indented.String()) + "\n")
+		}
+		if got := strings.Join(events, "+"); got != tt.event {
+			t.Errorf("%s: got records %q, want %q", tt.name, got, tt.event)
+		}
+	}
+	text := strings.NewReplacer(upload, "UPLOADID", aborted, "UPLOADID").Replace(out.String())
+	golden(t, "records.txt", []byte(text))
+}
+
+var recordMasks = []struct {
+	form *regexp.Regexp
+	name string
+}{
+	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b`), "UUID"},
+	{regexp.MustCompile(`("(?:requestID|originalRequestID)": )"[0-9A-F]{16}"`), `${1}"REQUESTID"`},
+	{regexp.MustCompile(`"[0-9a-f]{64}"`), `"MATERIAL"`},
+	{regexp.MustCompile(`("x-amz-id-2": )"[^"]*"`), `${1}"HOSTID"`},
+}
+
+func maskRecord(s string) string {
+	for _, m := range recordMasks {
+		s = m.form.ReplaceAllString(s, m.name)
+	}
+	return s
+}
+
+// checkRecord checks what holds for every record and returns its event.
+func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
+	t.Helper()
+	var r struct {
+		EventVersion, EventTime, EventSource, EventName, AWSRegion, SourceIPAddress string
+		ErrorCode, ErrorMessage                                                     string
+		RequestParameters, ResponseElements                                         json.RawMessage
+		EventID, EventType, EventCategory, RecipientAccountID                       string
+		ReadOnly, ManagementEvent                                                   *bool
+		UserIdentity                                                                struct{ Type, PrincipalID, ARN, AccountID, AccessKeyID, InvokedBy string }
+		Resources                                                                   []struct{ ARN, AccountID, Type string }
+	}
+	if err := json.Unmarshal([]byte(raw), &r); err != nil {
+		t.Fatal(err)
+	}
+	writes := map[string]bool{
+		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
+		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
+	}
+	management := map[string]bool{"CreateBucket": true, "DeleteBucket": true, "HeadBucket": true, "ListBuckets": true, "GetBucketLocation": true}
+	source := tt.service
+	if strings.Contains(tt.event, "+") && (r.EventName == "GenerateDataKey" || r.EventName == "Decrypt") {
+		source = "kms"
+	}
+	isManagement := source != "s3" || management[r.EventName]
+	u := r.UserIdentity
+	for _, f := range []struct {
+		name      string
+		got, want any
+	}{
+		{"eventVersion", r.EventVersion, "1.11"},
+		{"eventTime", r.EventTime, "2026-11-23T11:02:03Z"},
+		{"eventSource", r.EventSource, source + ".amazonaws.com"},
+		{"eventType", r.EventType, "AwsApiCall"},
+		{"awsRegion", r.AWSRegion, DefaultRegion},
+		{"recipientAccountId", r.RecipientAccountID, DefaultAccount},
+		{"type", u.Type, "Root"}, {"arn", u.ARN, "arn:aws:iam::" + DefaultAccount + ":root"}, {"accessKeyId", u.AccessKeyID, wireKeyID},
+		{"accountId", u.AccountID, DefaultAccount}, {"principalId", u.PrincipalID, DefaultAccount},
+		{"eventID", uuidForm.MatchString(r.EventID), true},
+		{"readOnly", r.ReadOnly != nil && *r.ReadOnly == !writes[r.EventName], true},
+		{"managementEvent", r.ManagementEvent != nil && *r.ManagementEvent == isManagement, true},
+		{"eventCategory", r.EventCategory, map[bool]string{true: "Management", false: "Data"}[isManagement]},
+		{"errorMessage with a code", r.ErrorCode == "" && r.ErrorMessage != "", false},
+	} {
+		if f.got != f.want {
+			t.Errorf("%s: got %s %v, want %v in\n%s", tt.name, f.name, f.got, f.want, raw)
+		}
+	}
+	if last && r.ErrorCode != tt.failure {
+		t.Errorf("%s: got error code %q, want %q", tt.name, r.ErrorCode, tt.failure)
+	}
+	if source != tt.service && (u.InvokedBy != "AWS Internal" || r.SourceIPAddress != "AWS Internal") {
+		t.Errorf("%s: got %s, want it invoked by AWS Internal", tt.name, raw)
+	}
+	if !writes[r.EventName] && len(r.ResponseElements) > 0 && string(r.ResponseElements) != "null" {
+		t.Errorf("%s: got response elements %s of a read", tt.name, r.ResponseElements)
+	}
+	if r.ErrorCode == "AccessDenied" && string(r.RequestParameters) != "null" {
+		t.Errorf("%s: got request parameters %s of a denied call", tt.name, r.RequestParameters)
+	}
+	// A call that found its key or bucket names it.
+	if tt.failure == "" && r.EventSource != "sts.amazonaws.com" && !strings.HasPrefix(r.EventName, "ListKeys") && !strings.HasPrefix(r.EventName, "ListBuckets") &&
+		r.EventName != "ListAliases" && len(r.Resources) == 0 {
+		t.Errorf("%s: got no resources in\n%s", tt.name, raw)
+	}
+	return r.EventName
+}

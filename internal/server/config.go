@@ -1,0 +1,190 @@
+// Package server wires the services to one listener: it is the only package
+// that knows them all.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/secret"
+)
+
+// Defaults of [Config].
+const (
+	DefaultDataDir = "strongroom-data"
+	DefaultListen  = "127.0.0.1:8650"
+	DefaultRegion  = "us-east-1"
+	DefaultAccount = "000000000000"
+)
+
+// Config says what a server is. Its fields are the reference manual of
+// `strongroom serve`.
+type Config struct {
+	// DataDir holds the database, the audit trail and the sealed objects. It is
+	// made when it is not there. Default: strongroom-data in the working directory.
+	DataDir string
+
+	// Listen is the address of the one listener, host:port. Port 0 takes a free
+	// one. Default: 127.0.0.1:8650. An address that other machines reach is
+	// refused until there is TLS, unless InsecurePublic is set.
+	Listen string
+
+	// InsecurePublic allows Listen to be an address that is not loopback.
+	// Signatures protect requests against change; nothing protects the
+	// plaintexts in them against being read on the way.
+	InsecurePublic bool
+
+	// Regions are the enabled regions; the first is the default one. Default:
+	// us-east-1. Keys of one region do not exist in another.
+	Regions []string
+
+	// Account is the id, 12 digits, of the account that is made at first start.
+	// Default: 000000000000.
+	Account string
+
+	// RootKeyFile holds the root key, which opens everything in DataDir. Made
+	// at first start, mode 0600. Default: the data directory's path with
+	// ".root-key" after it, beside the directory and not inside it: a copy of
+	// the directory then lacks it.
+	RootKeyFile string
+
+	// BootstrapFile declares accounts, users and access keys; see
+	// docs/bootstrap.md. Default: none.
+	BootstrapFile string
+
+	// RootAccessKeyID and RootSecretAccessKey are the root credential of
+	// Account. Default: one is generated at first start and
+	// written to CredentialsFile.
+	RootAccessKeyID     string
+	RootSecretAccessKey secret.Bytes
+
+	// DurableAudit makes every call wait until its record is on the disk, not
+	// only mutations. Default: false; the record is written before the answer
+	// and on the disk within 5 ms.
+	DurableAudit bool
+
+	// NewTrail allows to begin a new audit trail for a database that has been
+	// in use, because the old one is lost. What the database still has of
+	// records goes into it. Default: false; a missing trail stops the server.
+	NewTrail bool
+
+	// Logger takes the server's log. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Clock tells the time. Default: time.Now.
+	Clock func() time.Time
+}
+
+var (
+	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// complete fills in the defaults and refuses what cannot be.
+func (c *Config) complete() error {
+	if c.DataDir == "" {
+		c.DataDir = DefaultDataDir
+	}
+	c.DataDir = filepath.Clean(c.DataDir)
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if len(c.Regions) == 0 {
+		c.Regions = []string{DefaultRegion}
+	}
+	if c.Account == "" {
+		c.Account = DefaultAccount
+	}
+	if c.RootKeyFile == "" {
+		c.RootKeyFile = RootKeyFile(c.DataDir)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+
+	for i, r := range c.Regions {
+		if !regionForm.MatchString(r) {
+			return fmt.Errorf("region %q: a region's name looks like us-east-1", r)
+		}
+		if slices.Contains(c.Regions[:i], r) {
+			return fmt.Errorf("region %q is named twice", r)
+		}
+	}
+	if !accountForm.MatchString(c.Account) {
+		return fmt.Errorf("account %q: an account id has 12 digits", c.Account)
+	}
+	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey.Len() == 0) {
+		return errors.New("give both STRONGROOM_ROOT_ACCESS_KEY_ID and STRONGROOM_ROOT_SECRET_ACCESS_KEY, or neither")
+	}
+	inside, err := isInside(c.DataDir, c.RootKeyFile)
+	if err != nil {
+		return err
+	}
+	if inside {
+		return fmt.Errorf("root key file %s lies inside the data directory: a copy of the directory would hold the key that opens it; name another place with --root-key", c.RootKeyFile)
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen address %q: want host:port, as in %s", c.Listen, DefaultListen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.InsecurePublic {
+		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use a loopback address, or say --insecure-public if something in front of it does TLS", c.Listen)
+	}
+	return nil
+}
+
+// RootKeyFile returns the default path of a data directory's root key file.
+func RootKeyFile(dataDir string) string { return filepath.Clean(dataDir) + ".root-key" }
+
+// CredentialsFile returns the path of the file that holds the root credential
+// of a data directory, in the form of an AWS credentials file. Like the root
+// key it lies beside the directory: the secrets inside are sealed.
+func CredentialsFile(dataDir string) string { return filepath.Clean(dataDir) + ".credentials" }
+
+// isInside reports whether file lies below dir once both are absolute and
+// free of symbolic links as far as they exist.
+func isInside(dir, file string) (bool, error) {
+	d, err := resolve(dir)
+	if err != nil {
+		return false, err
+	}
+	f, err := resolve(file)
+	if err != nil {
+		return false, err
+	}
+	rel, err := filepath.Rel(d, f)
+	if err != nil {
+		return false, nil
+	}
+	return rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
+}
+
+// resolve makes path absolute and follows links in the longest part of it that exists.
+func resolve(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for rest := ""; ; {
+		real, err := filepath.EvalSymlinks(abs)
+		if err == nil {
+			return filepath.Join(real, rest), nil
+		}
+		if !errors.Is(err, os.ErrNotExist) || abs == filepath.Dir(abs) {
+			return "", err
+		}
+		rest = filepath.Join(filepath.Base(abs), rest)
+		abs = filepath.Dir(abs)
+	}
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/strongroom/strongroom/internal/secret"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	var c Config
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if c.RootKeyFile != "strongroom-data.root-key" {
+		t.Errorf("got root key file %q, want it beside the data directory, named after it", c.RootKeyFile)
+	}
+	if CredentialsFile(c.DataDir) != "strongroom-data.credentials" {
+		t.Errorf("got credentials file %q, want it beside the data directory", CredentialsFile(c.DataDir))
+	}
+}
+
+func TestConfigRefusals(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "data"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		want string // in the error
+	}{
+		{"region in capitals", Config{Regions: []string{"US-EAST-1"}}, `region "US-EAST-1"`},
+		{"region twice", Config{Regions: []string{"us-east-1", "us-east-1"}}, "named twice"},
+		{"short account", Config{Account: "123"}, "12 digits"},
+		{"half a credential", Config{RootAccessKeyID: "AKIAEXAMPLE000000001"}, "give both"},
+		{"other half", Config{RootSecretAccessKey: secret.New([]byte("x"))}, "give both"},
+		{"root key inside", Config{DataDir: filepath.Join(dir, "data"), RootKeyFile: filepath.Join(dir, "data", "key")}, "inside the data directory"},
+		{"root key inside through a link", Config{DataDir: filepath.Join(dir, "data"), RootKeyFile: filepath.Join(link, "key")}, "inside the data directory"},
+		{"no port", Config{Listen: "127.0.0.1"}, "want host:port"},
+		{"all addresses", Config{Listen: ":8650"}, "other machines"},
+		{"public address", Config{Listen: "0.0.0.0:8650"}, "other machines"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.cfg.complete()
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error with %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %q, want one line", err)
+			}
+		})
+	}
+	ok := Config{Listen: "0.0.0.0:8650", InsecurePublic: true}
+	if err := ok.complete(); err != nil {
+		t.Errorf("got %v with InsecurePublic, want nil", err)
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom/strongroom/internal/durable"
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/store"
+	"github.com/strongroom/strongroom/internal/store/sqlite"
+)
+
+// Finding is one line of [Doctor]'s report.
+type Finding struct {
+	Subject string // what was examined
+	Good    string // what was found; used when Err is nil
+	Err     error  // what is wrong and what to do
+}
+
+// Text is the finding in one line.
+func (f Finding) Text() string {
+	if f.Err != nil {
+		return f.Err.Error()
+	}
+	return f.Good
+}
+
+// minFree is the free space below which Doctor warns, in bytes.
+const minFree = 256 << 20
+
+// Doctor examines a data directory without changing it. While a server runs
+// on the directory, that server is asked how it is.
+func Doctor(ctx context.Context, cfg Config) []Finding {
+	if err := cfg.complete(); err != nil {
+		return []Finding{{Subject: "flags", Err: err}}
+	}
+	found := []Finding{{Subject: "module", Good: hsm.FIPS()}}
+	add := func(subject string, good string, err error) {
+		found = append(found, Finding{subject, good, err})
+	}
+	if _, err := os.Stat(databasePath(cfg.DataDir)); errors.Is(err, fs.ErrNotExist) {
+		add("data", "", fmt.Errorf("%s holds no database: name the right directory with --data-dir, or start a server there first", cfg.DataDir))
+		return found
+	}
+	good, err := checkModes(cfg.DataDir)
+	add("permissions", good, err)
+	good, err = checkFree(cfg.DataDir)
+	add("disk", good, err)
+	good, err = checkCustody(ctx, cfg)
+	add("root key", good, err)
+	good, err = checkDatabase(ctx, cfg.DataDir)
+	add("database", good, err)
+	good, err = checkTrail(ctx, cfg.DataDir)
+	add("audit trail", good, err)
+	good, err = checkServer(ctx, cfg.DataDir)
+	add("server", good, err)
+	return found
+}
+
+// checkModes finds files that others than their owner can read.
+func checkModes(dataDir string) (string, error) {
+	for _, p := range []string{dataDir, databasePath(dataDir), AuditDir(dataDir), objectsDir(dataDir), CredentialsFile(dataDir)} {
+		info, err := os.Stat(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			return "", fmt.Errorf("%s can be read by others (mode %04o): chmod go= %s", p, info.Mode().Perm(), p)
+		}
+	}
+	return "only the owner can read the data", nil
+}
+
+func checkFree(dataDir string) (string, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dataDir, &s); err != nil {
+		return "", fmt.Errorf("asking for the free space of %s: %w", dataDir, err)
+	}
+	free := int64(s.Bavail) * int64(s.Bsize) // the fields' types differ between systems
+	if free < minFree {
+		return "", fmt.Errorf("%d MiB are free on the disk of %s: make room, or writes will be refused", free>>20, dataDir)
+	}
+	return fmt.Sprintf("%d MiB free", free>>20), nil
+}
+
+// checkCustody opens the root key, every domain key with it, and the server's
+// own keys with those.
+func checkCustody(ctx context.Context, cfg Config) (string, error) {
+	st, err := sqlite.OpenReadOnly(ctx, databasePath(cfg.DataDir))
+	if err != nil {
+		return "", err
+	}
+	defer st.Close()
+	doc, err := readCustodyDoc(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	if doc == nil {
+		return "", fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
+	}
+	m, err := openRootKey(cfg, doc)
+	if err != nil {
+		return "", err
+	}
+	c := &custody{module: m, records: map[string]*hsm.RecordKey{}}
+	if err := c.installDomainKeys(ctx, st); err != nil {
+		return "", err
+	}
+	if err := c.load(ctx, st, doc.Regions); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, root key %s opens every domain key and the server's own", cfg.RootKeyFile, m.RootKeyID()), nil
+}
+
+func checkDatabase(ctx context.Context, dataDir string) (string, error) {
+	st, err := sqlite.OpenReadOnly(ctx, databasePath(dataDir))
+	if err == nil {
+		err = errors.Join(st.Check(ctx), st.Close())
+	}
+	if errors.Is(err, store.ErrDamaged) {
+		err = fmt.Errorf("%w; stop the server and restore the database from a backup", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	return "every row and change is whole", nil
+}
+
+func checkTrail(ctx context.Context, dataDir string) (string, error) {
+	r, err := VerifyAudit(ctx, dataDir)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d records in %d segments, chain whole", r.Records, r.Segments), nil
+}
+
+// checkServer asks the server of the directory, if one runs, for its health.
+func checkServer(ctx context.Context, dataDir string) (string, error) {
+	lock, err := durable.Lock(filepath.Join(dataDir, "lock"))
+	if err == nil {
+		return "not running", lock.Close()
+	}
+	if !errors.Is(err, durable.ErrLocked) {
+		return "", err
+	}
+	e, err := readEndpoint(dataDir)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Endpoint+"/_/health", nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("a process holds the directory, but nothing answers at %s: %w", e.Endpoint, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("the server at %s answers %s: %s", e.Endpoint, resp.Status, body)
+	}
+	return "running at " + e.Endpoint, nil
+}

@@ -1,0 +1,387 @@
+package server
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/awsquery"
+	"github.com/strongroom/strongroom/internal/iam"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/kmshttp"
+	"github.com/strongroom/strongroom/internal/s3/s3http"
+	"github.com/strongroom/strongroom/internal/sigv4"
+	"github.com/strongroom/strongroom/internal/uuid"
+)
+
+// maxQueryBody bounds the body of a Query request, in bytes. (The bounds of
+// KMS's operations are in their table.)
+const maxQueryBody = 64 << 10
+
+// bodyTimeout is how long a client may take to send such a body.
+const bodyTimeout = 30 * time.Second
+
+// edge turns bytes into an authenticated caller and a service's request. It
+// decides which service a request is for and who makes it, and nothing else.
+type edge struct {
+	regions []string
+	iam     *iam.Service
+	kms     *kmshttp.Handler
+	sts     *awsquery.Handler
+	s3      *s3http.Handler
+
+	own      http.Handler // everything under /_/
+	metrics  *metrics
+	refusals *refusals
+	clock    func() time.Time
+	log      *slog.Logger
+}
+
+// service is one of the AWS services, as named in credential scopes.
+type service string
+
+const (
+	serviceKMS service = "kms"
+	serviceSTS service = "sts"
+	serviceS3  service = "s3"
+	ownPages   service = "own" // not a scope: the label of /_/ in metrics
+)
+
+// ServeHTTP implements http.Handler. There is no http.ServeMux on the way: it
+// would clean the path of an object key, and redirect.
+func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	w := &statusWriter{ResponseWriter: rw}
+	svc := ownPages
+	e.metrics.inFlight.Inc()
+	defer func() {
+		e.metrics.inFlight.Dec()
+		if p := recover(); p != nil {
+			e.metrics.panics.Inc()
+			// The value may hold anything, so only its type and the stack are logged.
+			e.log.Error("panic in a request: this is a bug", "service", svc, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			panic(http.ErrAbortHandler)
+		}
+		e.metrics.observe(string(svc), w.status, time.Since(start))
+	}()
+	if strings.HasPrefix(r.URL.Path, "/_/") {
+		e.own.ServeHTTP(w, r)
+		return
+	}
+	sig, err := sigv4.Parse(r)
+	svc = serviceOf(r, sig)
+	c := request(r, svc)
+	switch svc {
+	case serviceKMS:
+		e.serveKMS(w, r, c, sig, err)
+	case serviceSTS:
+		e.serveSTS(w, r, c, sig, err)
+	default:
+		e.serveS3(w, r, c, sig, err)
+	}
+}
+
+// serviceOf takes the service from the credential scope, then from what only
+// the other protocols have; whatever is left is S3.
+func serviceOf(r *http.Request, sig *sigv4.Signature) service {
+	if sig != nil {
+		switch s := service(sig.Service); s {
+		case serviceKMS, serviceSTS, serviceS3:
+			return s
+		}
+	}
+	switch {
+	case r.Header.Get("X-Amz-Target") != "":
+		return serviceKMS
+	case r.Method == http.MethodPost && r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return serviceSTS
+	}
+	return serviceS3
+}
+
+// request makes the part of a Caller that does not depend on who it is.
+func request(r *http.Request, svc service) identity.Caller {
+	c := identity.Caller{RequestID: newRequestID(svc), UserAgent: r.UserAgent(), Host: r.Host, SourceIP: r.RemoteAddr}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.SourceIP = host
+	}
+	return c
+}
+
+// newRequestID makes a request id in the form of the service: 16 capital hex
+// digits in S3, a UUID elsewhere.
+func newRequestID(svc service) string {
+	if svc != serviceS3 {
+		return uuid.New()
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return strings.ToUpper(hex.EncodeToString(b[:]))
+}
+
+// authenticate finds out who signed the request and completes c. PayloadHash
+// is the hash of the body, or "" for S3, where it is in the request. The
+// function it returns makes the HMACs of signed chunks.
+func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Signature, svc service, payloadHash string) (func([]byte) [32]byte, error) {
+	cred, unknown := e.iam.Credential(sig.KeyID)
+	sign := cred.Key.SigV4(sig.Date, sig.Region, sig.Service)
+	rules := sigv4.Rules{Service: string(svc), S3: svc == serviceS3, Regions: e.regions, Now: e.clock()}
+	if svc == serviceSTS {
+		rules.Regions = globalRegions(e.regions)
+	}
+	err := sig.Verify(r, rules, payloadHash, sign)
+	switch {
+	case err != nil && sigv4.KindOf(err) != sigv4.SignatureMismatch:
+		return nil, err
+	case unknown != nil:
+		return nil, unknown
+	case err != nil:
+		return nil, err
+	case sig.SessionToken != "":
+		// There are no temporary credentials yet, so no token belongs to any key.
+		return nil, errSessionToken
+	}
+	region := sig.Region
+	who := cred.Caller
+	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
+	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"
+	if sig.Presigned {
+		who.AuthMethod = "QueryString"
+	}
+	*c = who
+	return sign, nil
+}
+
+// globalRegions are the regions that a global service accepts in a scope:
+// us-east-1 beside the enabled ones.
+func globalRegions(enabled []string) []string {
+	for _, r := range enabled {
+		if r == DefaultRegion {
+			return enabled
+		}
+	}
+	return append(append([]string(nil), enabled...), DefaultRegion)
+}
+
+func (e *edge) serveKMS(w http.ResponseWriter, r *http.Request, c identity.Caller, sig *sigv4.Signature, err error) {
+	body := bodies.Get().(*[]byte)
+	defer releaseBody(body)
+	op := e.kms.Operation(r.Header.Get("X-Amz-Target"))
+	if r.Method != http.MethodPost || r.URL.Path != "/" {
+		op = "" // operations are POST / and nothing else
+	}
+	if err == nil {
+		err = e.authenticateBody(w, r, &c, sig, serviceKMS, e.kms.MaxBody(op), body)
+	}
+	if err != nil {
+		e.refuse(w, r, serviceKMS, c, err)
+		e.kms.WriteError(w, c.RequestID, jsonAuthError(err))
+		return
+	}
+	e.kms.Serve(w, r, c, op, *body)
+}
+
+func (e *edge) serveSTS(w http.ResponseWriter, r *http.Request, c identity.Caller, sig *sigv4.Signature, err error) {
+	body := bodies.Get().(*[]byte)
+	defer releaseBody(body)
+	if err == nil {
+		err = e.authenticateBody(w, r, &c, sig, serviceSTS, maxQueryBody, body)
+	}
+	if err != nil {
+		e.refuse(w, r, serviceSTS, c, err)
+		e.sts.WriteError(w, c.RequestID, queryAuthError(err))
+		return
+	}
+	form, err := url.ParseQuery(string(*body))
+	if err == nil && r.Method == http.MethodGet {
+		form, err = url.ParseQuery(r.URL.RawQuery)
+	}
+	if err != nil {
+		e.sts.WriteError(w, c.RequestID, awserr.New("MalformedInput", "The request is not a valid form: %v", err))
+		return
+	}
+	e.sts.Serve(w, r, c, form)
+}
+
+func (e *edge) serveS3(w http.ResponseWriter, r *http.Request, c identity.Caller, sig *sigv4.Signature, err error) {
+	var body *sigv4.Body
+	if err == nil {
+		var sign func([]byte) [32]byte
+		if sign, err = e.authenticate(r, &c, sig, serviceS3, ""); err == nil {
+			body, err = sigv4.NewBody(newTimedBody(w, r), sig, r.Header, r.ContentLength, sign)
+		}
+	}
+	if err != nil {
+		e.refuse(w, r, serviceS3, c, err)
+		e.s3.WriteError(w, r, c.RequestID, s3RequestError(err, sig))
+		return
+	}
+	// The trailer is there when the body has been read, so it is asked for then.
+	trailer := func(name string) string { return body.Trailer().Get(name) }
+	e.s3.Serve(w, r, c, s3Body{body}, trailer, body.DecodedLength())
+}
+
+// authenticateBody reads a body that fits into memory and authenticates the
+// request with its hash.
+func (e *edge) authenticateBody(w http.ResponseWriter, r *http.Request, c *identity.Caller, sig *sigv4.Signature, svc service, limit int64, body *[]byte) error {
+	if r.ContentLength > limit {
+		return errTooLarge
+	}
+	if r.ContentLength != 0 {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+			return fmt.Errorf("setting a deadline: %w", err)
+		}
+		var err error
+		if *body, err = readAll((*body)[:0], http.MaxBytesReader(w, r.Body, limit)); err != nil {
+			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+				return errTooLarge
+			}
+			return fmt.Errorf("%w: %w", errBodyCut, err)
+		}
+	}
+	sum := sha256.Sum256(*body)
+	var hash [64]byte
+	hex.Encode(hash[:], sum[:])
+	_, err := e.authenticate(r, c, sig, svc, string(hash[:]))
+	return err
+}
+
+// bodies holds requests while they are served.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// releaseBody gives a buffer back, unless it grew large, without the plaintext
+// it may have held.
+func releaseBody(b *[]byte) {
+	clear((*b)[:cap(*b)])
+	if cap(*b) > 64<<10 {
+		return
+	}
+	*b = (*b)[:0]
+	bodies.Put(b)
+}
+
+// readAll is io.ReadAll into a buffer that is used again.
+func readAll(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// timedBody is a body without a bound on its size, which may take any time as
+// long as something comes every bodyTimeout.
+type timedBody struct {
+	body io.Reader
+	conn *http.ResponseController
+	last time.Time // when the deadline was moved
+}
+
+// newTimedBody returns the body of r, to be read while w is answered.
+func newTimedBody(w http.ResponseWriter, r *http.Request) io.Reader {
+	if r.ContentLength == 0 {
+		return r.Body
+	}
+	b := &timedBody{body: r.Body, conn: http.NewResponseController(w)}
+	b.extend(time.Now()) // for the rest of a body that nobody reads
+	return b
+}
+
+// extend moves the deadline on. That it cannot be moved means that the
+// connection is gone, which the next read tells.
+func (b *timedBody) extend(now time.Time) {
+	b.last = now
+	_ = b.conn.SetReadDeadline(now.Add(bodyTimeout))
+}
+
+// Read implements io.Reader.
+func (b *timedBody) Read(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(b.last) > time.Second {
+		b.extend(now)
+	}
+	n, err := b.body.Read(p)
+	if err == io.EOF {
+		// The work on the request may take longer than its body.
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// s3Body is an S3 payload whose errors carry S3's codes.
+type s3Body struct{ *sigv4.Body }
+
+func (b s3Body) Read(p []byte) (int, error) {
+	n, err := b.Body.Read(p)
+	switch {
+	case err == nil, err == io.EOF:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = awserr.Wrap(err, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.")
+	default:
+		err = s3AuthError(err)
+	}
+	return n, err
+}
+
+// statusWriter remembers the status for the metrics, and gives the client
+// writeTimeout to take what is written: one that does not read would otherwise
+// hold the request, its buffers and the blobs it reads for ever.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+	last   time.Time // when the deadline was moved on; zero: not in this request
+}
+
+// writeTimeout is how long a client may take nothing of an answer.
+const writeTimeout = 30 * time.Second
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 || w.status < 200 {
+		w.status = status
+	}
+	w.extend()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	w.extend()
+	return w.ResponseWriter.Write(p)
+}
+
+// extend moves the deadline on, once a second at most. The first write of a
+// request always does: the one before on the connection left its own behind.
+// That it cannot be moved means that the connection is gone, which the write tells.
+func (w *statusWriter) extend() {
+	if now := time.Now(); now.Sub(w.last) > time.Second {
+		w.last = now
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(now.Add(writeTimeout))
+	}
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// serveEnv makes the test binary a server: its value is the data directory.
+const serveEnv = "STRONGROOM_TEST_SERVE"
+
+// TestMain is the server itself when a test has started the binary anew, so
+// that there is a process to kill.
+func TestMain(m *testing.M) {
+	dir := os.Getenv(serveEnv)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	s, err := New(context.Background(), Config{DataDir: dir, Listen: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+	println("endpoint " + s.Endpoint())
+	// Standard input is the parent: when it goes, so does the server.
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	if err := s.Serve(ctx); err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+}
+
+// clients are the AWS SDK's, with the root credential of a data directory.
+type clients struct {
+	kms *awskms.Client
+	s3  *awss3.Client
+	sts *awssts.Client
+}
+
+// client makes the SDK's clients. Retries is how often the SDK may try.
+func client(t testing.TB, endpoint, dataDir string, retries int) clients {
+	t.Helper()
+	k, err := readCredentials(CredentialsFile(dataDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clientFor(endpoint, k.ID, string(k.Secret.Expose()), DefaultRegion, retries)
+}
+
+func clientFor(endpoint, id, secretKey, region string, retries int) clients {
+	cfg := aws.Config{
+		Region:           region,
+		Credentials:      credentials.NewStaticCredentialsProvider(id, secretKey, ""),
+		BaseEndpoint:     &endpoint,
+		RetryMaxAttempts: retries,
+		HTTPClient:       &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
+	}
+	return clients{
+		kms: awskms.NewFromConfig(cfg),
+		s3:  awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
+		sts: awssts.NewFromConfig(cfg),
+	}
+}
+
+// dataDirIn returns the path of a data directory, not made yet, in a
+// directory of its own: the root key and the credentials lie beside it.
+func dataDirIn(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "data")
+}
+
+// start runs a server in this process until the test ends or stop is called.
+func start(t testing.TB, cfg Config) (s *Server, stop func()) {
+	t.Helper()
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	s, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return s, stop
+}
+
+// testWriter puts the server's log into the test's.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
+
+// child is a server in a process of its own.
+type child struct {
+	cmd      *exec.Cmd
+	stdin    io.WriteCloser
+	endpoint string
+}
+
+// startChild starts a server process on the directory, with args before the
+// command when a test wants to look at it (strace), and waits until it listens.
+func startChild(t testing.TB, dataDir string, wrap ...string) *child {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(wrap, self)
+	c := &child{cmd: exec.Command(args[0], args[1:]...)}
+	c.cmd.Env = append(os.Environ(), serveEnv+"="+dataDir)
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if c.cmd.ProcessState == nil {
+			_ = c.cmd.Process.Kill()
+			_ = c.cmd.Wait()
+		}
+	})
+	var said []string
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if e, ok := strings.CutPrefix(lines.Text(), "endpoint "); ok {
+			c.endpoint = e
+			break
+		}
+		said = append(said, lines.Text())
+	}
+	if c.endpoint == "" {
+		t.Fatalf("the server did not start: %s", strings.Join(said, "\n"))
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return c
+}
+
+// kill ends the process at once, as a power cut of the process would.
+func (c *child) kill(t testing.TB) {
+	t.Helper()
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.cmd.Wait() // says that it was killed
+}
+
+// stop ends the process in order.
+func (c *child) stop(t testing.TB) {
+	t.Helper()
+	if err := c.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Fatalf("the server stopped with %v", err)
+	}
+}
+
+// safeBuffer takes a log that several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// Bytes returns a copy of what was logged.
+func (b *safeBuffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.b.Bytes())
+}
+
+func (b *safeBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,317 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/durable"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/iam"
+	"github.com/strongroom/strongroom/internal/kms"
+	"github.com/strongroom/strongroom/internal/s3"
+	"github.com/strongroom/strongroom/internal/s3/diskstore"
+	"github.com/strongroom/strongroom/internal/store"
+	"github.com/strongroom/strongroom/internal/store/sqlite"
+	"github.com/strongroom/strongroom/internal/sts"
+)
+
+// Limits of the listener. A request's headers must come within headerTimeout
+// and may have maxHeaderBytes; a connection idle for idleTimeout is closed.
+const (
+	headerTimeout   = 20 * time.Second
+	idleTimeout     = 3 * time.Minute
+	maxHeaderBytes  = 64 << 10
+	shutdownTimeout = 30 * time.Second
+)
+
+// Server is an open data directory and its listener.
+type Server struct {
+	cfg Config
+	log *slog.Logger
+
+	lock  io.Closer
+	store *store.Store
+	trail *audit.Log
+	iam   *iam.Service
+	kms   *kms.Service
+	s3    *s3.Service
+
+	metrics  *metrics
+	listener net.Listener
+	http     *http.Server
+}
+
+// Paths inside a data directory.
+func databasePath(dataDir string) string { return filepath.Join(dataDir, "strongroom.db") }
+func objectsDir(dataDir string) string   { return filepath.Join(dataDir, "objects") }
+
+// AuditDir returns the directory of the audit trail's segments.
+func AuditDir(dataDir string) string { return filepath.Join(dataDir, "audit") }
+
+// New opens the data directory, or makes it, and listens. What it returns is
+// ready to [Server.Serve]; the caller must do that, or [Server.Close] it.
+func New(ctx context.Context, cfg Config) (_ *Server, err error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.openData(ctx); err != nil {
+		if durable.IsDiskFull(err) || errors.Is(err, store.ErrDiskFull) {
+			return nil, fmt.Errorf("the disk of %s is full: make room and start again; nothing is lost (%w)", cfg.DataDir, err)
+		}
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("address %s is in use by another program: stop it, or listen elsewhere with --listen", cfg.Listen)
+		}
+		return nil, err
+	}
+	return s, writeEndpoint(cfg.DataDir, endpointFile{Endpoint: s.Endpoint(), Region: s.Region()})
+}
+
+// openData opens everything below the listener, lowest first.
+func (s *Server) openData(ctx context.Context) (err error) {
+	cfg := s.cfg
+	if err := durable.Mkdir(cfg.DataDir, 0o700); err != nil {
+		return err
+	}
+	if s.lock, err = durable.Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
+			return fmt.Errorf("data directory %s is in use by another process: %w; stop it first, or use another --data-dir", cfg.DataDir, err)
+		}
+		return err
+	}
+	// A trail says that there has been a database: a new one would hide a loss.
+	used, err := exists(AuditDir(cfg.DataDir))
+	if err != nil {
+		return err
+	}
+	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used}); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
+		}
+		return err
+	}
+	if err := s.openTrail(ctx); err != nil {
+		return err
+	}
+	c, err := openCustody(ctx, s.store, cfg)
+	if err != nil {
+		return err
+	}
+	g := gate.New(s.trail, cfg.Clock)
+	if s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: c.module, RowMAC: c.rowMAC, Clock: cfg.Clock}); err != nil {
+		return err
+	}
+	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
+		return err
+	}
+	if cfg.BootstrapFile != "" {
+		if err := applyBootstrap(ctx, s.iam, cfg.BootstrapFile); err != nil {
+			return err
+		}
+	}
+	s.kms, err = kms.New(kms.Config{
+		Store: s.store, Module: c.module, RowMAC: c.rowMAC, HeaderMAC: c.headerMAC,
+		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	objects, err := diskstore.Open(objectsDir(cfg.DataDir))
+	if err != nil {
+		return err
+	}
+	s.s3, err = s3.New(s3.Config{
+		Store: s.store, RowMAC: c.rowMAC, RecordKeys: c.records,
+		Keys: keyService{s.kms}, Objects: objects,
+		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.s3.Recover(ctx); err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.trail)
+	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))
+	return nil
+}
+
+// openTrail opens the audit trail, appends what the database has and the trail
+// misses (a process that died between the two), and ties the two together from
+// then on: a committed change is in the trail before its caller hears of it.
+func (s *Server) openTrail(ctx context.Context) (err error) {
+	last, err := s.store.LastSeq(ctx)
+	if err != nil {
+		return err
+	}
+	segments, err := filepath.Glob(filepath.Join(AuditDir(s.cfg.DataDir), "segment-*.log"))
+	if err != nil {
+		return err
+	}
+	if last > 0 && len(segments) == 0 {
+		// The first segment is made before the first change.
+		if !s.cfg.NewTrail {
+			return fmt.Errorf("the audit trail of %s is gone, though its database has %d changes: put %s back; if it is lost for good, begin a new one with --new-trail", s.cfg.DataDir, last, AuditDir(s.cfg.DataDir))
+		}
+		s.log.Error("the audit trail was lost and a new one begins; records of calls that changed nothing are gone", "changes", last)
+	}
+	s.trail, err = audit.Open(audit.Config{Dir: AuditDir(s.cfg.DataDir), Durable: s.cfg.DurableAudit, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	if known := s.trail.LastChange(); known > last {
+		return fmt.Errorf("the database of %s ends at change %d, but its audit trail knows change %d: the database was replaced by an older one; put the newest back", s.cfg.DataDir, last, known)
+	}
+	recovered := 0
+	for after := s.trail.LastChange(); ; {
+		changes, err := s.store.Changes(ctx, after, 1000)
+		if err != nil {
+			return err
+		}
+		if len(changes) == 0 {
+			break
+		}
+		for _, c := range changes {
+			after = c.Seq
+			if c.Record == nil {
+				continue
+			}
+			if err := s.trail.AppendChange(c.Seq, c.Record); err != nil {
+				return err
+			}
+			recovered++
+		}
+	}
+	if recovered > 0 {
+		s.log.Info("audit records of committed changes were missing from the trail and have been appended", "records", recovered)
+	}
+	s.store.OnCommit(func(changes []store.Change) {
+		for _, c := range changes {
+			if c.Record == nil {
+				continue
+			}
+			if err := s.trail.AppendChange(c.Seq, c.Record); err != nil {
+				// The change is durable with its record in the database, and the
+				// trail keeps the record queued: nothing is lost. Calls that need
+				// the trail are refused until it can be written.
+				s.log.Error("audit trail cannot be written", "error", err)
+			}
+		}
+	})
+	return nil
+}
+
+func (s *Server) newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Serve answers requests until ctx is done, then lets those under way finish
+// (for 30 seconds at most) and closes everything.
+func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 1)
+	listener := s.listener
+	go func() { failed <- s.http.Serve(listener) }()
+	s.log.Info("serving", "endpoint", s.Endpoint(), "regions", s.cfg.Regions, "data", s.cfg.DataDir)
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.log.Info("stopping: requests under way may finish")
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if err = s.http.Shutdown(end); err != nil {
+			err = errors.Join(fmt.Errorf("requests did not finish within %v: %w", shutdownTimeout, err), s.http.Close())
+		}
+		<-failed // with http.ErrServerClosed
+	}
+	return errors.Join(err, s.Close())
+}
+
+// Close closes what is open, the topmost first. It is safe to call again.
+func (s *Server) Close() error {
+	var errs []error
+	if s.listener != nil {
+		if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+		s.listener = nil
+	}
+	if s.s3 != nil {
+		errs = append(errs, s.s3.Close())
+		s.s3 = nil
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+		s.store = nil
+	}
+	if s.trail != nil {
+		errs = append(errs, s.trail.Close())
+		s.trail = nil
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
+	}
+	return errors.Join(errs...)
+}
+
+// exists reports whether there is something at path.
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Endpoint returns the base URL of the listener.
+func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String() }
+
+// Account returns the id of the root credential's account.
+func (s *Server) Account() string { return s.cfg.Account }
+
+// Region returns the default region.
+func (s *Server) Region() string { return s.cfg.Regions[0] }
+
+// DataDir returns the path of the data directory.
+func (s *Server) DataDir() string { return s.cfg.DataDir }
+
+// RootKeyFile returns the path of the root key file.
+func (s *Server) RootKeyFile() string { return s.cfg.RootKeyFile }
+
+// CredentialsFile returns the path of the file with the root credential, or ""
+// when the configuration gave one.
+func (s *Server) CredentialsFile() string {
+	if s.cfg.RootAccessKeyID != "" {
+		return ""
+	}
+	if _, err := os.Stat(CredentialsFile(s.cfg.DataDir)); err != nil {
+		return ""
+	}
+	return CredentialsFile(s.cfg.DataDir)
+}
