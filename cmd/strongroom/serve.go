@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/secret"
+	"github.com/strongroom/strongroom/internal/server"
+)
+
+func serveCommand() *cobra.Command {
+	var cfg server.Config
+	var logFormat string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve KMS, S3 and STS on one address until interrupted",
+		Long: `Serve KMS, S3 and STS on one address until interrupted.
+
+With no flags it makes what it needs in the working directory: the data
+directory strongroom-data, and beside it the root key strongroom-data.root-key
+and the root credential strongroom-data.credentials. Keep the root key apart
+from backups of the data directory: whoever has both can read everything, and
+whoever has lost it can read nothing.
+
+The root credential is generated unless STRONGROOM_ROOT_ACCESS_KEY_ID and
+STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := hsm.Harden(); err != nil {
+				return err
+			}
+			var err error
+			if cfg.Logger, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
+				return err
+			}
+			cfg.RootAccessKeyID = os.Getenv("STRONGROOM_ROOT_ACCESS_KEY_ID")
+			cfg.RootSecretAccessKey = secret.New([]byte(os.Getenv("STRONGROOM_ROOT_SECRET_ACCESS_KEY")))
+			s, err := server.New(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			greet(cmd.OutOrStdout(), s)
+			return s.Serve(cmd.Context())
+		},
+	}
+	dataDirFlag(cmd, &cfg.DataDir)
+	f := cmd.Flags()
+	f.StringVar(&cfg.Listen, "listen", server.DefaultListen, "address to listen on, host:port; port 0 takes a free one")
+	f.BoolVar(&cfg.InsecurePublic, "insecure-public", false, "allow --listen to be an address that other machines reach (there is no TLS)")
+	f.StringSliceVar(&cfg.Regions, "region", []string{server.DefaultRegion}, "enabled regions, the first being the default; may be repeated")
+	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
+	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
+	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users and access keys to put in place at start")
+	f.BoolVar(&cfg.DurableAudit, "durable-audit", false, "wait for the disk before every answer, not only before those of mutations")
+	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost")
+	f.StringVar(&logFormat, "log-format", "text", "form of the log on standard error: text or json")
+	return cmd
+}
+
+func newLogger(w io.Writer, format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: want text or json", format)
+}
+
+// greet tells a person what to do next.
+func greet(w io.Writer, s *server.Server) {
+	printf(w, `Strongroom %s
+  endpoint     %s
+  account      %s, region %s
+  data         %s
+  root key     %s
+%s
+In another shell:
+  eval "$(%s)"
+  aws kms create-key
+`, version(), s.Endpoint(), s.Account(), s.Region(), s.DataDir(), s.RootKeyFile(), credentialsLine(s), envCommandLine(s.DataDir()))
+}
+
+func credentialsLine(s *server.Server) string {
+	if s.CredentialsFile() == "" {
+		return "  credentials  as given by STRONGROOM_ROOT_ACCESS_KEY_ID\n"
+	}
+	return "  credentials  " + s.CredentialsFile() + "\n"
+}
+
+// envCommandLine is how this very program is run as `env` for the directory.
+func envCommandLine(dataDir string) string {
+	line := "strongroom env"
+	if isGoRun() {
+		line = "go run ./cmd/strongroom env"
+	}
+	if dataDir != server.DefaultDataDir {
+		line += " --data-dir " + shellQuote(dataDir)
+	}
+	return line
+}
