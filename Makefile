@@ -1,0 +1,51 @@
+# Every target, in the order one meets them. `make help` prints this list.
+
+# The frozen FIPS 140-3 module of the Go release (see `strongroom version`).
+export GOFIPS140 = v1.0.0
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help
+help: ## print what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: ## serve from the source, with a data directory in the working directory
+	go run ./cmd/strongroom serve
+
+.PHONY: build
+build: ## build bin/strongroom
+	go build -trimpath -o bin/strongroom ./cmd/strongroom
+
+.PHONY: prepare
+prepare: ## install what the tests need, where that is allowed, and say what is missing
+	@./scripts/prepare-tests.sh
+
+.PHONY: test
+test: prepare ## everything that decides whether the code is right (under 15 minutes on 2 cores)
+	go vet ./...
+	go test -race -timeout 15m ./...
+
+.PHONY: test-clients
+test-clients: prepare ## clients we did not write: the AWS CLI and boto3 against the built binary
+	STRONGROOM_TEST_CLIENTS=1 go test -count=1 -timeout 30m -run 'TestClients|TestREADME' ./cmd/strongroom
+
+.PHONY: test-long
+test-long: prepare ## what takes long: hundreds of kills under load, each fuzz target for two minutes
+	STRONGROOM_TEST_LONG=1 go test -count=1 -timeout 60m -run 'TestKill' ./internal/server
+	$(MAKE) fuzz FUZZTIME=2m
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, and that generated code is what the generator makes
+	@test -z "$$(gofmt -l cmd internal)" || { echo "gofmt would change:"; gofmt -l cmd internal; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@./scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## the ratios of docs/results, measured now
+	go run ./internal/bench
