@@ -111,20 +111,24 @@ func SyncDir(dir string) error {
 
 // Mkdir makes the directory path and every missing parent, with the
 // permissions perm (before the umask), and makes each new entry durable. A
-// directory that is there is left as it is.
-func Mkdir(path string, perm fs.FileMode) error {
+// directory that is there is left as it is; but whoever made it may have been
+// killed before its sync, so its entry is made durable all the same. Those
+// above it were then, because Mkdir goes on only after the sync.
+func Mkdir(path string, perm fs.FileMode) error { return mkdir(path, perm, SyncDir) }
+
+func mkdir(path string, perm fs.FileMode, sync func(dir string) error) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.IsDir():
 		return &fs.PathError{Op: "mkdir", Path: path, Err: errNotDir}
 	case err == nil:
-		return nil
+		return syncEntry(path, info, sync)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	parent := filepath.Dir(path)
 	if parent != path {
-		if err := Mkdir(parent, perm); err != nil {
+		if err := mkdir(parent, perm, sync); err != nil {
 			return err
 		}
 	}
@@ -133,5 +137,23 @@ func Mkdir(path string, perm fs.FileMode) error {
 	if err := os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return SyncDir(parent)
+	return sync(parent)
+}
+
+// syncEntry makes the entry of a directory that is there durable. The root of a
+// file system has none of its own, and an entry in a directory that this
+// process may not read is not of its making: Mkdir could not have synced it.
+func syncEntry(path string, info fs.FileInfo, sync func(dir string) error) error {
+	parent := filepath.Dir(filepath.Clean(path)) // without a slash at the end
+	above, err := os.Stat(parent)
+	if err != nil {
+		return err
+	}
+	if os.SameFile(info, above) || device(info) != device(above) {
+		return nil
+	}
+	if err := sync(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }

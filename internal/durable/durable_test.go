@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,6 +151,61 @@ func TestMkdir(t *testing.T) {
 	for _, path := range []string{file, filepath.Join(file, "below")} {
 		if err := Mkdir(path, 0o700); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("got %v, want %v", err, syscall.ENOTDIR)
+		}
+	}
+}
+
+// A process may be killed between the making of a directory and its sync, which
+// is then left to whoever comes next.
+func TestMkdirSyncs(t *testing.T) {
+	dir := t.TempDir()
+	at := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
+	var synced []string
+	boom := errors.New("boom")
+	killed := ""
+	sync := func(dir string) error {
+		if dir == killed {
+			return boom
+		}
+		synced = append(synced, dir)
+		return SyncDir(dir)
+	}
+	for _, tt := range []struct {
+		name   string
+		path   string
+		killed string // where the sync fails
+		want   []string
+	}{
+		{"all new", at("a", "b"), "", []string{filepath.Dir(dir), dir, at("a")}},
+		{"all there", at("a", "b"), "", []string{at("a")}},
+		{"slash at the end", at("a", "b") + "/", "", []string{at("a")}},
+		{"below what is there", at("a", "b", "c"), "", []string{at("a"), at("a", "b")}},
+		{"killed before the sync", at("x", "y"), dir, []string{filepath.Dir(dir)}},
+		{"after that", at("x", "y"), "", []string{dir, at("x")}},
+		{"killed before the last sync", at("x", "y", "z"), at("x", "y"), []string{at("x")}},
+		{"after that one", at("x", "y", "z"), "", []string{at("x", "y")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synced, killed = nil, tt.killed
+			if err := mkdir(tt.path, 0o700, sync); (tt.killed != "") != errors.Is(err, boom) {
+				t.Errorf("got %v, want an error only of the sync", err)
+			}
+			if !slices.Equal(synced, tt.want) {
+				t.Errorf("got syncs of %q, want %q", synced, tt.want)
+			}
+		})
+	}
+	// What this process may not read it has not made.
+	forbidden := func(string) error { return &fs.PathError{Op: "open", Err: syscall.EACCES} }
+	if err := mkdir(at("a"), 0o700, forbidden); err != nil {
+		t.Errorf("there already: got %v", err)
+	}
+	if err := mkdir(at("new"), 0o700, forbidden); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("new: got %v, want %v", err, fs.ErrPermission)
+	}
+	for _, root := range []string{"/", "/proc"} { // a mount point
+		if err := mkdir(root, 0o700, func(dir string) error { return boom }); err != nil {
+			t.Errorf("%s: got %v, want no sync", root, err)
 		}
 	}
 }

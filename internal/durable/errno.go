@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 )
 
@@ -11,4 +12,12 @@ const errNotDir = syscall.ENOTDIR
 // system has no room left (ENOSPC) or that a quota is used up (EDQUOT).
 func IsDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// device tells file systems apart.
+func device(info fs.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Dev)
+	}
+	return 0
 }

@@ -33,7 +33,7 @@ func TestFIPSModeOfChild(t *testing.T) {
 	k := newTestObjectKey(t, openTestModule(t))
 	p, record := newTestPart(t, k, 1)
 	sealed := p.SealChunk(nil, []byte("chunk"), 0, true)
-	opened, err := k.OpenPart(1, record)
+	opened, err := k.OpenPart(1, p.Salt(), record)
 	if err != nil {
 		t.Fatal(err)
 	}

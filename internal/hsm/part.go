@@ -20,6 +20,10 @@ import (
 // record" with context part number ‖ salt, its additional data is the first 24
 // bytes. The chunks' key has the same context and another label: a part
 // uploaded twice never meets the same key.
+//
+// All attempts at a part are sealed under the same object key, so that the
+// record alone does not say which of them was taken. Whoever opens a part must
+// know its salt from elsewhere, where the store cannot change it.
 
 const (
 	partMagic = "SRP1"
@@ -32,6 +36,9 @@ const (
 	MaxChunks = 1 << 32
 )
 
+// PartSalt tells an attempt to upload a part from all others. It is not secret.
+type PartSalt [saltSize]byte
+
 // PartKey seals and opens the chunks of one part. It is safe for concurrent use.
 //
 // It is the one AES key of this package that seals many messages, so it counts
@@ -40,6 +47,7 @@ const (
 type PartKey struct {
 	aead   cipher.AEAD
 	number uint32
+	salt   PartSalt
 	fresh  bool // made by NewPart
 	sealed atomic.Uint64
 }
@@ -57,32 +65,36 @@ func (k *ObjectKey) NewPart(number uint32) (p *PartKey, record []byte, err error
 	context := record[len(partMagic):]
 	fixed := append([]byte(nil), record...) // the seal's output may not overlap its additional data's array
 	record = k.prf.aead(labelPartRecord, context).Seal(record, nil, nil, fixed)
-	return &PartKey{aead: k.prf.aead(labelPartContent, context), number: number, fresh: true}, record, nil
+	return &PartKey{aead: k.prf.aead(labelPartContent, context), number: number, salt: PartSalt(fixed[partFixed-saltSize : partFixed]), fresh: true}, record, nil
 }
 
-// OpenPart returns the key of a stored part. It opens chunks and does not seal.
-// The error is ErrAuth when record is damaged, of another object or of another
-// part number.
-func (k *ObjectKey) OpenPart(number uint32, record []byte) (*PartKey, error) {
-	n, seal, ok := parsePartRecord(record)
-	if !ok || n != number {
+// OpenPart returns the key of a stored part: of the attempt to upload it that
+// has this salt. It opens chunks and does not seal. The error is ErrAuth when
+// record is damaged, of another object, part number or attempt.
+func (k *ObjectKey) OpenPart(number uint32, salt PartSalt, record []byte) (*PartKey, error) {
+	n, s, seal, ok := parsePartRecord(record)
+	if !ok || n != number || s != salt {
 		return nil, ErrAuth
 	}
 	context := record[len(partMagic):partFixed]
 	if _, err := k.prf.aead(labelPartRecord, context).Open(nil, nil, seal, record[:partFixed]); err != nil {
 		return nil, ErrAuth
 	}
-	return &PartKey{aead: k.prf.aead(labelPartContent, context), number: number}, nil
+	return &PartKey{aead: k.prf.aead(labelPartContent, context), number: number, salt: salt}, nil
 }
 
 // parsePartRecord splits a part record without checking its seal.
-func parsePartRecord(record []byte) (number uint32, seal []byte, ok bool) {
+func parsePartRecord(record []byte) (number uint32, salt PartSalt, seal []byte, ok bool) {
 	if len(record) != PartRecordSize || string(record[:len(partMagic)]) != partMagic {
-		return 0, nil, false
+		return 0, salt, nil, false
 	}
 	number = binary.BigEndian.Uint32(record[len(partMagic):])
-	return number, record[partFixed:], number != 0
+	return number, PartSalt(record[partFixed-saltSize : partFixed]), record[partFixed:], number != 0
 }
+
+// Salt returns what tells this attempt from all others. It is kept, sealed,
+// where the part is referred to.
+func (p *PartKey) Salt() PartSalt { return p.salt }
 
 // SealChunk appends the sealed chunk to dst: nonce, ciphertext and tag,
 // ChunkOverhead bytes longer than plaintext, which must not overlap dst's free

@@ -20,16 +20,20 @@ func newTestPart(t testing.TB, k *ObjectKey, number uint32) (*PartKey, []byte) {
 func TestPartRecord(t *testing.T) {
 	m := openTestModule(t)
 	k := newTestObjectKey(t, m)
-	_, record := newTestPart(t, k, 3)
+	p, record := newTestPart(t, k, 3)
+	salt := p.Salt()
+	if !bytes.Equal(salt[:], record[8:24]) {
+		t.Errorf("got salt %x, the record is %x", salt, record)
+	}
 	if len(record) != PartRecordSize {
 		t.Fatalf("got a record of %d bytes, want %d", len(record), PartRecordSize)
 	}
-	if _, err := k.OpenPart(3, record); err != nil {
+	if _, err := k.OpenPart(3, salt, record); err != nil {
 		t.Errorf("the untouched record: %v", err)
 	}
 	refused := func(what string, i int, k *ObjectKey, number uint32, record []byte) {
 		t.Helper()
-		if _, err := k.OpenPart(number, record); !errors.Is(err, ErrAuth) {
+		if _, err := k.OpenPart(number, salt, record); !errors.Is(err, ErrAuth) {
 			t.Errorf("%s %d: got %v, want %v", what, i, err, ErrAuth)
 		}
 	}
@@ -42,6 +46,15 @@ func TestPartRecord(t *testing.T) {
 	renumbered := bytes.Clone(record)
 	binary.BigEndian.PutUint32(renumbered[4:], 4)
 	refused("renumbered to", 4, k, 4, renumbered)
+	_, again := newTestPart(t, k, 3)
+	refused("of another attempt", 0, k, 3, again)
+	for i := range salt {
+		other := salt
+		other[i] ^= 1
+		if _, err := k.OpenPart(3, other, record); !errors.Is(err, ErrAuth) {
+			t.Errorf("another salt at %d: got %v, want %v", i, err, ErrAuth)
+		}
+	}
 	refused("of another object", 0, newTestObjectKey(t, m), 3, record)
 	if _, _, err := k.NewPart(0); err == nil {
 		t.Error("part 0 must be refused")
@@ -52,7 +65,7 @@ func TestChunks(t *testing.T) {
 	m := openTestModule(t)
 	k := newTestObjectKey(t, m)
 	writer, record := newTestPart(t, k, 3)
-	reader, err := k.OpenPart(3, record)
+	reader, err := k.OpenPart(3, writer.Salt(), record)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +126,7 @@ func TestPartKeyLimit(t *testing.T) {
 	if got := panicText(func() { p.SealChunk(nil, nil, MaxChunks, true) }); !strings.Contains(got, "all the chunks") {
 		t.Errorf("seal 2^32 + 1: got panic %q, want one that names the limit", got)
 	}
-	opened, err := k.OpenPart(1, record)
+	opened, err := k.OpenPart(1, p.Salt(), record)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,16 +141,16 @@ func FuzzPartRecord(f *testing.F) {
 	f.Add(sealed)
 	f.Add(sealed[:PartRecordSize-1])
 	f.Fuzz(func(t *testing.T, in []byte) {
-		number, seal, ok := parsePartRecord(in)
+		number, salt, seal, ok := parsePartRecord(in)
 		if !ok {
 			return
 		}
 		again := binary.BigEndian.AppendUint32([]byte(partMagic), number)
-		again = append(append(again, in[8:8+saltSize]...), seal...)
+		again = append(append(again, salt[:]...), seal...)
 		if !bytes.Equal(again, in) {
 			t.Errorf("got %x, want %x", again, in)
 		}
-		if _, err := k.OpenPart(number, in); err == nil && !bytes.Equal(in, sealed) {
+		if _, err := k.OpenPart(number, salt, in); err == nil && !bytes.Equal(in, sealed) {
 			t.Errorf("%x opened and was never sealed", in)
 		}
 	})

@@ -141,8 +141,26 @@ func (d *document) sealBlob(t testing.TB, h handles, plaintext []byte) {
 	}
 }
 
+// sealPart makes an attempt to upload a part.
+func sealPart(t testing.TB, k *hsm.ObjectKey, number uint32, plaintext []byte) (stored []byte, p sse.ManifestPart) {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := sse.NewPartWriter(&out, k, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(plaintext); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum := md5.Sum(plaintext)
+	return out.Bytes(), sse.ManifestPart{Number: number, PlainSize: w.PlainSize(), Salt: w.Salt(), Blob: "part-" + string(rune('a'+number)), ETagMD5: sum[:]}
+}
+
 // sealObject puts an object into the document, its parts as files into dir.
-func (d *document) sealObject(t testing.TB, h handles, dir string, parts map[uint32][]byte, numbers ...uint32) {
+func (d *document) sealObject(t testing.TB, h handles, dir string, parts map[uint32][]byte, numbers ...uint32) *hsm.ObjectKey {
 	t.Helper()
 	d.Context = map[string]string{"aws:s3:arn": "arn:aws:s3:::bucket/some/key"}
 	dataKey, blob, err := ciphertext.SealDataKey(h.mac, h.backing, d.header(h), d.Context)
@@ -159,21 +177,8 @@ func (d *document) sealObject(t testing.TB, h handles, dir string, parts map[uin
 	}
 	manifest := sse.Manifest{ETag: "an-etag", Checksum: sse.Checksum{Algorithm: "CRC32", Value: "AAAAAA==", Type: "FULL_OBJECT"}}
 	for _, number := range numbers {
-		plaintext := parts[number]
-		var stored bytes.Buffer
-		w, err := sse.NewPartWriter(&stored, objectKey, number)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(plaintext); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		sum := md5.Sum(plaintext)
-		p := sse.ManifestPart{Number: number, PlainSize: w.PlainSize(), Blob: "part-" + string(rune('a'+number)), ETagMD5: sum[:]}
-		if err := os.WriteFile(filepath.Join(dir, p.Blob), stored.Bytes(), 0o644); err != nil {
+		stored, p := sealPart(t, objectKey, number, parts[number])
+		if err := os.WriteFile(filepath.Join(dir, p.Blob), stored, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		manifest.Parts = append(manifest.Parts, p)
@@ -185,6 +190,7 @@ func (d *document) sealObject(t testing.TB, h handles, dir string, parts map[uin
 	}
 	d.Blob, d.Mode, d.Bucket, d.Key, d.Instance = blob, b.Mode.String(), b.Bucket, b.Key, b.Instance[:]
 	d.ObjectKey, d.Manifest, d.Parts = wrapped, sealed, dir
+	return objectKey
 }
 
 // runReader runs reader.py and returns what it prints.
@@ -252,10 +258,32 @@ func TestReaderOpensObject(t *testing.T) {
 	long := make([]byte, 2*sse.ChunkSize+100)
 	_, _ = rand.Read(long)
 	parts := map[uint32][]byte{1: long, 2: long[:sse.ChunkSize], 5: {}, 9: []byte("the end")}
-	d.sealObject(t, h, dir, parts, 1, 2, 5, 9)
+	objectKey := d.sealObject(t, h, dir, parts, 1, 2, 5, 9)
 	path := filepath.Join(dir, "object.json")
 	want := bytes.Join([][]byte{parts[1], parts[2], parts[9]}, nil)
 	mustRead(t, want, "object", d.write(t, path))
+
+	// Another attempt at part 1, of the same object key: even of the same content.
+	name := filepath.Join(dir, "part-b")
+	taken, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, p := sealPart(t, objectKey, 1, long)
+	renamed := append(append(bytes.Clone(taken[:8]), p.Salt[:]...), taken[24:]...)
+	resalted := append(append(bytes.Clone(again[:8]), taken[8:24]...), again[24:]...)
+	for what, stored := range map[string][]byte{"another attempt": again, "salt of another attempt": renamed, "another attempt with the salt": resalted} {
+		if err := os.WriteFile(name, stored, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, what, "object", path)
+		if _, err := readObject(d, h); !errors.Is(err, sse.ErrTampered) {
+			t.Errorf("%s: got %v, want %v", what, err, sse.ErrTampered)
+		}
+	}
+	if err := os.WriteFile(name, taken, 0o644); err != nil {
+		t.Fatal(err)
+	}
 
 	d.Bucket = "elsewhere"
 	mustRefuse(t, "moved to another bucket", "object", d.write(t, path))
@@ -361,7 +389,7 @@ func readObject(d *document, h handles) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := sse.OpenPart(bytes.NewReader(stored), int64(len(stored)), objectKey, p.Number, p.PlainSize)
+		r, err := sse.OpenPart(bytes.NewReader(stored), int64(len(stored)), objectKey, p)
 		if err != nil {
 			return nil, err
 		}

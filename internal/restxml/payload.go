@@ -23,9 +23,11 @@ func malformed(cause error) error {
 // element, with S3's namespace or none, known elements only, each at most once
 // unless it is a list, and no text between them. Document types, and with them
 // entities, are refused, as are processing instructions. Depth is bounded by the
-// shapes, since unknown elements are refused.
+// shapes, since unknown elements are refused; so is the length of lists, and of
+// each token, so that a small body cannot become a large structure.
 func (f *field) bindPayload(v reflect.Value, body []byte) error {
-	d := payloadDecoder{xml.NewDecoder(bytes.NewReader(body))}
+	r := &tokenReader{Reader: bytes.NewReader(body)}
+	d := payloadDecoder{xml.NewDecoder(r), r}
 	root, err := d.start()
 	if err != nil {
 		return malformed(err)
@@ -44,9 +46,42 @@ func (f *field) bindPayload(v reflect.Value, body []byte) error {
 	return nil
 }
 
-type payloadDecoder struct{ *xml.Decoder }
+// The bounds of what is read into memory. No list of S3's requests is longer
+// than the parts of an upload, and no valid tag, text or comment is nearly as
+// long as a token may be.
+const (
+	maxElements = 10_000
+	maxToken    = 64 << 10 // bytes
+)
+
+// tokenReader ends with an error when one token is longer than maxToken: the
+// parser reads a tag with all of its attributes before anybody can refuse them.
+type tokenReader struct {
+	*bytes.Reader
+	read int // bytes of the token so far
+}
+
+// ReadByte implements io.ByteReader, by which alone the parser reads.
+func (t *tokenReader) ReadByte() (byte, error) {
+	if t.read++; t.read > maxToken {
+		return 0, errTooLong
+	}
+	return t.Reader.ReadByte()
+}
+
+type payloadDecoder struct {
+	*xml.Decoder
+	r *tokenReader
+}
+
+// Token returns the next token, of at most maxToken bytes.
+func (d payloadDecoder) Token() (xml.Token, error) {
+	d.r.read = 0
+	return d.Decoder.Token()
+}
 
 var (
+	errTooLong    = errors.New("token or list is too long")
 	errUnexpected = errors.New("unexpected content")
 	errNamespace  = errors.New("unknown namespace")
 	errRepeated   = errors.New("repeated element")
@@ -210,6 +245,9 @@ func (d payloadDecoder) member(f *field, v reflect.Value) error {
 
 // element appends one element of a list.
 func (d payloadDecoder) element(f *field, v reflect.Value) error {
+	if v.Len() == maxElements {
+		return errTooLong
+	}
 	e := reflect.New(f.typ.Elem()).Elem()
 	if f.kind == kindStructs {
 		if err := d.structure(f.nested, e); err != nil {

@@ -10,7 +10,7 @@ import (
 
 var abortServed = names("Bucket", "Key", "UploadId", "ExpectedBucketOwner")
 
-// AbortMultipartUpload ends an upload and dooms its parts. A part that is
+// AbortMultipartUpload ends an upload and lets go of its parts. A part that is
 // being uploaded at the same time finds no upload when it commits, and goes too.
 func (s *Service) AbortMultipartUpload(ctx context.Context, c identity.Caller, req *s3api.AbortMultipartUploadRequest) (*s3api.AbortMultipartUploadOutput, error) {
 	return do(s, c, "AbortMultipartUpload", req, func(call *call) (*s3api.AbortMultipartUploadOutput, error) {
@@ -22,11 +22,14 @@ func (s *Service) AbortMultipartUpload(ctx context.Context, c identity.Caller, r
 			return nil, err
 		}
 		err = call.update(ctx, func(tx *store.Tx) error {
+			if err := s.stillThere(tx, b); err != nil {
+				return err
+			}
 			_, row, err := s.findUpload(tx.Get, b, *req.Key, deref(req.UploadId))
 			if err != nil {
 				return err
 			}
-			if err := s.dropParts(tx, *req.UploadId, nil); err != nil {
+			if err := entombParts(tx, *req.UploadId, nil); err != nil {
 				return err
 			}
 			return tx.Delete(store.Uploads, row.Key, row.Rev)

@@ -171,26 +171,19 @@ func (s *Service) deleteBucket(tx *store.Tx, b *bucketRecord) error {
 	if err := s.stillThere(tx, b); err != nil {
 		return err
 	}
-	below := store.Query{Prefix: b.Name + "/", Limit: 1}
-	rows, err := tx.List(store.Objects, below)
+	rows, err := tx.List(store.Objects, store.Query{Prefix: b.Name + "/", Limit: 1, KeepDamaged: true})
 	if err != nil {
 		return err
 	}
 	if len(rows) > 0 {
 		return awserr.New(s3api.BucketNotEmpty, "The bucket you tried to delete is not empty").With("BucketName", b.Name)
 	}
-	for {
-		uploads, err := tx.List(store.Uploads, below)
-		if err != nil {
-			return err
-		}
-		if len(uploads) == 0 {
-			break
-		}
-		if err := s.dropParts(tx, uploadIDOf(uploads[0].Key), nil); err != nil {
-			return err
-		}
-		if err := tx.DeleteUnlogged(store.Uploads, uploads[0].Key); err != nil {
+	uploads, err := tx.List(store.Uploads, store.Query{Ref: b.ID, Limit: 1, KeepDamaged: true})
+	if err != nil {
+		return err
+	}
+	if len(uploads) > 0 {
+		if err := entombUploads(tx, b.ID); err != nil {
 			return err
 		}
 	}

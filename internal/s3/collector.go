@@ -1,8 +1,10 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/strongroom/strongroom/internal/store"
@@ -18,7 +20,7 @@ const (
 
 const (
 	publishQueue = 256 // committed blobs that wait to be moved to their place
-	collectBatch = 128 // doomed blobs per transaction
+	collectBatch = 128 // doomed blobs, parts or uploads per transaction
 )
 
 // readers keeps blobs in place while somebody reads them. A reader looks up
@@ -115,22 +117,30 @@ func (s *Service) collect(ctx context.Context) {
 		case id := <-s.publishes:
 			s.publishNow(ctx, id)
 		case <-s.wake:
-			if err := s.removeDoomed(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("collecting doomed blobs", "error", err)
+			if err := errors.Join(s.workOff(ctx), s.removeDoomed(ctx)); err != nil && ctx.Err() == nil {
+				s.log.Error("collecting what nothing refers to", "error", err)
 			}
 		}
 	}
 }
 
-// removeDoomed removes every doomed blob that nobody reads.
+// removeDoomed removes every doomed blob that nobody reads. One that cannot be
+// removed does not keep the others.
 func (s *Service) removeDoomed(ctx context.Context) error {
-	after := ""
-	for ctx.Err() == nil {
-		rows, err := s.store.List(ctx, store.Blobs, store.Query{Ref: blobDoomed, After: after, Limit: collectBatch})
-		if err != nil || len(rows) == 0 {
-			return err
+	failed, first := 0, error(nil)
+	outcome := func(err error) error {
+		if failed > 0 {
+			err = errors.Join(err, fmt.Errorf("%d blobs cannot be removed, the first: %w", failed, first))
 		}
-		after = rows[len(rows)-1].Key
+		return err
+	}
+	q := store.Query{Ref: blobDoomed, Limit: collectBatch}
+	for ctx.Err() == nil {
+		rows, full, err := s.readable(ctx, store.Blobs, q)
+		if err != nil || len(rows) == 0 {
+			return outcome(err)
+		}
+		q.After = rows[len(rows)-1].Key
 		s.readers.barrier()
 		var removed []store.Row
 		for _, row := range rows {
@@ -138,7 +148,8 @@ func (s *Service) removeDoomed(ctx context.Context) error {
 				continue
 			}
 			if err := s.objects.Remove(ctx, row.Key); err != nil {
-				return err
+				failed, first = failed+1, cmp.Or(first, err)
+				continue
 			}
 			removed = append(removed, row)
 		}
@@ -150,11 +161,11 @@ func (s *Service) removeDoomed(ctx context.Context) error {
 			}
 			return nil
 		})
-		if err != nil {
-			return err
+		if err != nil || !full {
+			return outcome(err)
 		}
 	}
-	return ctx.Err()
+	return outcome(ctx.Err())
 }
 
 // Rows of blobs are bookkeeping: they change with an object's row, which is in

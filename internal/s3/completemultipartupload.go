@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/s3/sse"
@@ -26,26 +27,33 @@ var completeServed = names("Bucket", "Key", "MultipartUpload", "UploadId", "Chec
 // The bytes stay where they are: what is written is the manifest.
 func (s *Service) CompleteMultipartUpload(ctx context.Context, c identity.Caller, req *s3api.CompleteMultipartUploadRequest) (*s3api.CompleteMultipartUploadOutput, error) {
 	return do(s, c, "CompleteMultipartUpload", req, func(call *call) (*s3api.CompleteMultipartUploadOutput, error) {
-		return call.completeUpload(ctx, req)
+		if err := checkComplete(req); err != nil {
+			return nil, err
+		}
+		b, err := call.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+		if err != nil {
+			return nil, err
+		}
+		out, err := call.completeUpload(ctx, b, req)
+		for range 2 { // a part came in at the same time
+			if !errors.Is(err, s3api.OperationAborted) {
+				break
+			}
+			out, err = call.completeUpload(ctx, b, req)
+		}
+		if errors.Is(err, s3api.NoSuchUpload) || errors.Is(err, s3api.PreconditionFailed) {
+			return call.completedBefore(ctx, b, req, err)
+		}
+		return out, err
 	})
 }
 
-func (c *call) completeUpload(ctx context.Context, req *s3api.CompleteMultipartUploadRequest) (*s3api.CompleteMultipartUploadOutput, error) {
-	if err := checkComplete(req); err != nil {
-		return nil, err
-	}
-	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+func (c *call) completeUpload(ctx context.Context, b *bucketRecord, req *s3api.CompleteMultipartUploadRequest) (*s3api.CompleteMultipartUploadOutput, error) {
+	u, row, err := c.s.findUpload(c.s.get(ctx), b, *req.Key, deref(req.UploadId))
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := c.s.findUpload(c.s.get(ctx), b, *req.Key, deref(req.UploadId))
-	if errors.Is(err, s3api.NoSuchUpload) {
-		return c.completedBefore(ctx, b, req, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	parts, revisions, err := c.s.chooseParts(ctx, b, u, req)
+	parts, others, err := c.s.chooseParts(ctx, b, u, req)
 	if err != nil {
 		return nil, err
 	}
@@ -69,38 +77,47 @@ func (c *call) completeUpload(ctx context.Context, req *s3api.CompleteMultipartU
 	n.attrs.Parts, n.attrs.UploadID = len(parts), u.id
 	n.attrs.ChecksumAlgorithm, n.attrs.ChecksumType = m.Checksum.Algorithm, m.Checksum.Type
 	c.respond(u.doc.elements())
-	err = c.commit(ctx, n, key, func(tx *store.Tx) error { return c.s.consume(tx, b, n.key, u, revisions) })
+	err = c.commit(ctx, n, key, func(tx *store.Tx) error { return c.s.consume(tx, b, n.key, u, row.Rev, others) })
 	if err != nil {
 		return nil, err
 	}
-	out := c.completed(b.Name, n.key, m.ETag, u.doc.envelope)
-	out.ChecksumType = ptr(s3api.ChecksumType(m.Checksum.Type))
-	setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), m.Checksum.Value)
-	return out, nil
+	return c.completed(b.Name, n.key, m, u.doc.envelope), nil
 }
 
 // completedBefore answers a Complete that is sent again because its answer was
-// lost, as AWS does; missing is what any other gets.
-func (c *call) completedBefore(ctx context.Context, b *bucketRecord, req *s3api.CompleteMultipartUploadRequest, missing error) (*s3api.CompleteMultipartUploadOutput, error) {
+// lost, or twice at the same time, as AWS does: with what the first was
+// answered. Failed is what any other gets.
+func (c *call) completedBefore(ctx context.Context, b *bucketRecord, req *s3api.CompleteMultipartUploadRequest, failed error) (*s3api.CompleteMultipartUploadOutput, error) {
+	c.s.readers.enter() // as for a HEAD
+	defer c.s.readers.leave()
 	o, err := c.s.findObject(ctx, b, *req.Key)
 	if err != nil {
 		return nil, err
 	}
 	if o == nil || o.attrs.UploadID == "" || o.attrs.UploadID != deref(req.UploadId) {
-		return nil, missing
+		return nil, failed
 	}
-	return c.completed(b.Name, *req.Key, o.attrs.ETag, o.doc.envelope), nil
+	c.sseApplied = o.attrs.SSEApplied
+	_, m, err := c.openManifest(ctx, b, *req.Key, o)
+	if err != nil {
+		return nil, err
+	}
+	c.respond(o.doc.elements())
+	return c.completed(b.Name, *req.Key, m, o.doc.envelope), nil
 }
 
-func (c *call) completed(bucket, key, etag string, env envelope) *s3api.CompleteMultipartUploadOutput {
+func (c *call) completed(bucket, key string, m *sse.Manifest, env envelope) *s3api.CompleteMultipartUploadOutput {
 	location := url.URL{Scheme: "http", Host: c.caller.Host, Path: "/" + bucket + "/" + key}
 	if c.caller.TLSVersion != "" {
 		location.Scheme = "https"
 	}
-	return &s3api.CompleteMultipartUploadOutput{
-		Location: ptr(location.String()), Bucket: &bucket, Key: &key, ETag: quote(etag),
+	out := &s3api.CompleteMultipartUploadOutput{
+		Location: ptr(location.String()), Bucket: &bucket, Key: &key, ETag: quote(m.ETag),
 		ServerSideEncryption: env.wireMode(), SSEKMSKeyId: env.wireKey(),
+		ChecksumType: ptr(s3api.ChecksumType(m.Checksum.Type)),
 	}
+	setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), m.Checksum.Value)
+	return out
 }
 
 // checkComplete is what can be told from the request alone.
@@ -135,9 +152,9 @@ func malformedXML() error {
 }
 
 // chooseParts loads the listed parts and compares what the client says of each.
-// Revisions are those of their rows, by number.
-func (s *Service) chooseParts(ctx context.Context, b *bucketRecord, u *upload, req *s3api.CompleteMultipartUploadRequest) ([]partRecord, map[int32]int64, error) {
-	rows, err := s.store.List(ctx, store.Parts, store.Query{Prefix: u.id + "/", Limit: sse.MaxParts})
+// Others are the numbers of those that are not listed.
+func (s *Service) chooseParts(ctx context.Context, b *bucketRecord, u *upload, req *s3api.CompleteMultipartUploadRequest) (parts []partRecord, others []int32, err error) {
+	rows, err := s.store.List(ctx, store.Parts, store.Query{Prefix: u.id + "/", Limit: sse.MaxParts, KeepDamaged: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,12 +163,15 @@ func (s *Service) chooseParts(ctx context.Context, b *bucketRecord, u *upload, r
 		byKey[row.Key] = row
 	}
 	listed := req.MultipartUpload.Parts
-	parts := make([]partRecord, 0, len(listed))
-	revisions := make(map[int32]int64, len(listed))
+	parts = make([]partRecord, 0, len(listed))
 	for i, p := range listed {
 		row, ok := byKey[partRowKey(u.id, *p.PartNumber)]
 		if !ok {
 			return nil, nil, invalidPart(u.id, p)
+		}
+		delete(byKey, row.Key)
+		if row.Damaged != nil {
+			return nil, nil, row.Damaged
 		}
 		part, err := s.decodePart(b, *req.Key, u, row)
 		if err != nil {
@@ -166,9 +186,16 @@ func (s *Service) chooseParts(ctx context.Context, b *bucketRecord, u *upload, r
 				With("PartNumber", itoa(int64(part.Number))).With("ETag", part.ETag)
 		}
 		parts = append(parts, part)
-		revisions[part.Number] = row.Rev
 	}
-	return parts, revisions, nil
+	for rowKey := range byKey {
+		number, err := partNumberOf(rowKey)
+		if err != nil { // it has rotted; no object will refer to it
+			s.log.Error("leaving a part that nothing refers to", "part", rowKey, "error", err)
+			continue
+		}
+		others = append(others, number)
+	}
+	return parts, others, nil
 }
 
 // checkPart compares a part as listed with the part as uploaded.
@@ -205,7 +232,7 @@ func newManifest(u *upload, mode sse.Mode, parts []partRecord) (*sse.Manifest, e
 		m.Size += p.Size
 		_, _ = sums.Write(p.MD5)
 		m.Parts = append(m.Parts, sse.ManifestPart{
-			Number: uint32(p.Number), PlainSize: p.Size, Blob: p.Blob, ETagMD5: p.MD5, Checksum: p.Checksum,
+			Number: uint32(p.Number), PlainSize: p.Size, Salt: hsm.PartSalt(p.Salt), Blob: p.Blob, ETagMD5: p.MD5, Checksum: p.Checksum,
 		})
 	}
 	etag, err := newETag(mode, sums.Sum(nil))
@@ -251,26 +278,22 @@ func checkAnnounced(req *s3api.CompleteMultipartUploadRequest, m *sse.Manifest) 
 }
 
 // consume ends the upload inside the transaction that makes the object: no
-// part may have changed since it was compared, and those that the object is
-// not made of go.
-func (s *Service) consume(tx *store.Tx, b *bucketRecord, key string, u *upload, revisions map[int32]int64) error {
+// part may have come in since they were compared at revision rev of the
+// upload, and those that the object is not made of go. The rows of the parts
+// that it is made of stay as long as the object does: they are its list of
+// blobs.
+func (s *Service) consume(tx *store.Tx, b *bucketRecord, key string, u *upload, rev int64, others []int32) error {
 	_, row, err := s.findUpload(tx.Get, b, key, u.id)
 	if err != nil {
 		return err
 	}
-	keep := make(map[int32]bool, len(revisions))
-	for number, rev := range revisions {
-		part, err := tx.Get(store.Parts, partRowKey(u.id, number))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if row.Rev != rev {
+		return awserr.New(s3api.OperationAborted, "A conflicting conditional operation is currently in progress against this resource. Please try again.")
+	}
+	if len(others) > 0 {
+		if err := entombParts(tx, u.id, others); err != nil {
 			return err
 		}
-		if err != nil || part.Rev != rev {
-			return awserr.New(s3api.OperationAborted, "A conflicting conditional operation is currently in progress against this resource. Please try again.")
-		}
-		keep[number] = true
-	}
-	if err := s.dropParts(tx, u.id, keep); err != nil {
-		return err
 	}
 	return tx.Delete(store.Uploads, row.Key, row.Rev)
 }

@@ -60,7 +60,7 @@ func (c *call) createUpload(ctx context.Context, req *s3api.CreateMultipartUploa
 	}
 	id := newUploadID()
 	doc := uploadDoc{Version: recordVersion, envelope: env}
-	if doc.Attributes, err = c.s.sealJSON(b.Region, attrs, recordAAD("upload", b.Name, *req.Key, id, env, "")); err != nil {
+	if doc.Attributes, err = c.s.sealJSON(b.Region, attrs, recordAAD("upload", b, *req.Key, id, env, "")); err != nil {
 		return nil, err
 	}
 	raw, err := json.Marshal(doc)
@@ -72,7 +72,7 @@ func (c *call) createUpload(ctx context.Context, req *s3api.CreateMultipartUploa
 		if err := c.s.stillThere(tx, b); err != nil {
 			return err
 		}
-		_, err := tx.Put(store.Uploads, store.Row{Key: uploadRowKey(b.Name, *req.Key, id), Doc: raw})
+		_, err := tx.Put(store.Uploads, store.Row{Key: uploadRowKey(b.Name, *req.Key, id), Ref: b.ID, Doc: raw})
 		return err
 	})
 	if err != nil {
@@ -159,12 +159,15 @@ func (s *Service) findUpload(get getter, b *bucketRecord, key, id string) (*uplo
 	if err != nil {
 		return nil, row, err
 	}
+	if row.Ref != b.ID { // of an earlier bucket of this name, on its way out
+		return nil, row, noSuchUpload(id)
+	}
 	u := &upload{id: id}
 	what := "upload " + id + " of " + describe(b.Name, key)
 	if err := json.Unmarshal(row.Doc, &u.doc); err != nil {
 		return nil, row, tampered(what, err)
 	}
-	aad := recordAAD("upload", b.Name, key, id, u.doc.envelope, "")
+	aad := recordAAD("upload", b, key, id, u.doc.envelope, "")
 	return u, row, s.openJSON(b.Region, what, u.doc.Attributes, aad, &u.attrs)
 }
 

@@ -31,6 +31,9 @@ func (c *call) deleteObject(ctx context.Context, req *s3api.DeleteObjectRequest)
 		return nil, err
 	}
 	err = c.update(ctx, func(tx *store.Tx) error {
+		if err := c.s.stillThere(tx, b); err != nil {
+			return err
+		}
 		row := store.Row{Key: objectRowKey(b.Name, *req.Key)}
 		if err := c.s.retire(tx, b, *req.Key, writeConditions{ifMatch: req.IfMatch}, &row); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,9 @@ func outcome(err error) error {
 		return err
 	case errors.Is(err, ErrNoSpace), errors.Is(err, store.ErrDiskFull):
 		return awserr.Wrap(err, s3api.ServiceUnavailable, "Service is unable to handle request.")
+	case errors.Is(err, context.Canceled):
+		// The client hung up. Nobody hears the answer; it is no fault of ours.
+		return awserr.Wrap(err, s3api.RequestTimeout, "Your socket connection to the server was not read from or written to within the timeout period.")
 	case errors.Is(err, hsm.ErrAuth), errors.Is(err, sse.ErrTampered):
 		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}

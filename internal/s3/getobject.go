@@ -192,7 +192,7 @@ func (o *Object) open(ctx context.Context, r partRange) (*openPart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.what, err)
 	}
-	reader, err := sse.OpenPart(blob, blob.Size(), o.key, r.part.Number, r.part.PlainSize)
+	reader, err := sse.OpenPart(blob, blob.Size(), o.key, r.part)
 	if err != nil {
 		_ = blob.Close()
 		return nil, fmt.Errorf("%s: blob %s: %w", o.what, r.part.Blob, err)
@@ -259,7 +259,15 @@ func (s *Service) findObject(ctx context.Context, b *bucketRecord, key string) (
 	if err != nil {
 		return nil, err
 	}
-	return s.decodeObject(b, key, row)
+	o, err := s.decodeObject(b, key, row)
+	if errors.Is(err, ErrTampered) {
+		// An object of a later bucket of the same name does not open.
+		now, gone := s.bucket(ctx, b.Name)
+		if errors.Is(gone, s3api.NoSuchBucket) || gone == nil && now.ID != b.ID {
+			return nil, noSuchBucket(b.Name)
+		}
+	}
+	return o, err
 }
 
 // openManifest opens the object's key and manifest, and compares the manifest

@@ -25,6 +25,10 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 	if err != nil {
 		return nil, err
 	}
+	// A manifest may be a blob: until it is read the collector keeps its
+	// hands off.
+	c.s.readers.enter()
+	defer c.s.readers.leave()
 	o, err := c.s.findObject(ctx, b, *req.Key)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,10 @@ func (c *call) listBuckets(ctx context.Context, req *s3api.ListBucketsRequest) (
 	if err := refuseOthers(req, listBucketsServed); err != nil {
 		return nil, err
 	}
+	prefix := deref(req.Prefix)
+	if !storable(prefix) {
+		return nil, invalidArgument("prefix", showable(prefix), "Invalid prefix")
+	}
 	limit := maxBuckets
 	if req.MaxBuckets != nil {
 		if limit = int(*req.MaxBuckets); limit < 1 || limit > maxBuckets {
@@ -41,7 +45,10 @@ func (c *call) listBuckets(ctx context.Context, req *s3api.ListBucketsRequest) (
 		return nil, err
 	}
 	out := &s3api.ListBucketsOutput{Owner: owner(c.caller.AccountID), Prefix: req.Prefix}
-	query := store.Query{Prefix: deref(req.Prefix), After: after, Ref: c.caller.AccountID, Limit: limit + 1}
+	if len(prefix) > maxBucketName {
+		return out, nil // the name of no bucket; the store takes no key of any length
+	}
+	query := store.Query{Prefix: prefix, After: after, Ref: c.caller.AccountID, Limit: limit + 1}
 	for {
 		rows, err := c.s.store.List(ctx, store.Buckets, query)
 		if err != nil {

@@ -35,8 +35,8 @@ type listed struct {
 
 func (l *listed) count() int { return len(l.objects) + len(l.prefixes) }
 
-// list makes one page. It calls no KMS, and one object whose record does not
-// open is logged and left out. Below a common prefix it reads at most one page
+// list makes one page. It calls no KMS, and one object whose row has rotted or
+// whose record does not open is logged and left out. Below a common prefix it reads at most one page
 // of rows before it seeks to the end of the prefix.
 func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*listed, error) {
 	out := &listed{}
@@ -60,7 +60,7 @@ func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*list
 		if q.delimiter != "" {
 			query.Limit = min(query.Limit, scanPage)
 		}
-		rows, err := s.store.List(ctx, store.Objects, query)
+		rows, full, err := s.readable(ctx, store.Objects, query)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*list
 			out.last = key
 			out.objects = append(out.objects, o.listing(key))
 		}
-		if len(rows) < query.Limit {
+		if !full {
 			return out, nil
 		}
 		if last := rows[len(rows)-1].Key[len(base):]; done != "" && strings.HasPrefix(last, done) {
@@ -138,12 +138,15 @@ func (o *object) listing(key string) s3api.Object {
 func checkNames(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		name, value := pairs[i], pairs[i+1]
-		if !utf8.ValidString(value) || strings.IndexByte(value, 0) >= 0 || len(value) > 2*maxKeyLength {
+		if !storable(value) || len(value) > 2*maxKeyLength {
 			return invalidArgument(name, showable(value), "Invalid %s", name)
 		}
 	}
 	return nil
 }
+
+// storable reports whether the store takes a text: UTF-8 without NUL.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // pageSize reads max-keys.
 func pageSize(asked *int32) (int, error) {

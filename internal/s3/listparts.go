@@ -46,7 +46,7 @@ func (c *call) listParts(ctx context.Context, req *s3api.ListPartsRequest) (*s3a
 	}
 	out := &s3api.ListPartsOutput{
 		Bucket: &b.Name, Key: req.Key, UploadId: &u.id, PartNumberMarker: &marker, MaxParts: ptr(int32(limit)),
-		IsTruncated: ptr(false), Owner: owner(b.Account), StorageClass: ptr(s3api.StorageClass("STANDARD")),
+		Owner: owner(b.Account), StorageClass: ptr(s3api.StorageClass("STANDARD")),
 		Initiator: &s3api.Initiator{ID: &u.attrs.InitiatorARN, DisplayName: nonEmpty(u.attrs.InitiatorName)},
 	}
 	if u.attrs.ChecksumAlgorithm != "" {
@@ -56,13 +56,12 @@ func (c *call) listParts(ctx context.Context, req *s3api.ListPartsRequest) (*s3a
 	// One more than the page tells whether there is a next one. A marker beyond
 	// five digits is beyond every part.
 	after := partRowKey(u.id, min(marker, 99999))
-	rows, err := c.s.store.List(ctx, store.Parts, store.Query{Prefix: u.id + "/", After: after, Limit: limit + 1})
+	rows, full, err := c.s.readable(ctx, store.Parts, store.Query{Prefix: u.id + "/", After: after, Limit: limit + 1})
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) > limit {
-		rows, out.IsTruncated = rows[:limit], ptr(true)
-	}
+	out.IsTruncated = &full
+	rows = rows[:min(len(rows), limit)]
 	for _, row := range rows {
 		part, err := c.s.decodePart(b, *req.Key, u, row)
 		if err != nil {

@@ -68,6 +68,17 @@ func names(list ...string) map[string]bool {
 // the customer's key is a secret.
 var unrecorded = names("Metadata", "SSECustomerKey", "SSECustomerKeyMD5", "Bucket", "Key", "ContentLength")
 
+// digestOf reports whether a header holds a digest of the payload. It has no
+// place in a record: of a short or well-known text it gives the text away, and
+// the trail is there for others to read than the object is.
+func digestOf(header string) bool {
+	switch header {
+	case "x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type":
+		return false
+	}
+	return strings.HasPrefix(header, "x-amz-checksum-")
+}
+
 // requestParameters is CloudTrail's requestParameters: bucketName, key and Host,
 // and what came in x-amz headers and the query string, under its wire name.
 func requestParameters(host string, in any) json.RawMessage {
@@ -82,7 +93,7 @@ func requestParameters(host string, in any) json.RawMessage {
 			params["key"] = f.Interface()
 		}
 		amz := m.location == "header" && strings.HasPrefix(m.wire, "x-amz-")
-		if unrecorded[m.field] || f.IsZero() || !amz && m.location != "querystring" {
+		if unrecorded[m.field] || digestOf(m.wire) || f.IsZero() || !amz && m.location != "querystring" {
 			continue
 		}
 		if f.Kind() == reflect.Pointer {

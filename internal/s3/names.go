@@ -10,6 +10,9 @@ import (
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 )
 
+// maxBucketName is the length of the longest name of a bucket.
+const maxBucketName = 63
+
 // maxKeyLength is the length limit of an object key, in bytes of UTF-8.
 const maxKeyLength = 1024
 
@@ -30,7 +33,7 @@ func checkBucketName(name string) error {
 }
 
 func validBucketName(name string) bool {
-	if len(name) < 3 || len(name) > 63 || strings.Contains(name, "..") {
+	if len(name) < 3 || len(name) > maxBucketName || strings.Contains(name, "..") {
 		return false
 	}
 	for i, c := range []byte(name) {

@@ -2,7 +2,8 @@ package s3
 
 import "github.com/strongroom/strongroom/internal/gate"
 
-const eventSource = "s3.amazonaws.com"
+// EventSource is what CloudTrail calls the service.
+const EventSource = "s3.amazonaws.com"
 
 // operations are all that is served: CloudTrail's name, IAM's action, and
 // whether CloudTrail counts it as a data event. CloudTrail calls ListObjectsV2
@@ -11,24 +12,24 @@ const eventSource = "s3.amazonaws.com"
 // Source: Service Authorization Reference, "Actions, resources, and condition
 // keys for Amazon S3"; Amazon S3 User Guide, "Amazon S3 CloudTrail events".
 var operations = map[string]gate.Operation{
-	"ListBuckets":       {EventSource: eventSource, Name: "ListBuckets", Action: "s3:ListAllMyBuckets", ReadOnly: true},
-	"CreateBucket":      {EventSource: eventSource, Name: "CreateBucket", Action: "s3:CreateBucket"},
-	"HeadBucket":        {EventSource: eventSource, Name: "HeadBucket", Action: "s3:ListBucket", ReadOnly: true},
-	"DeleteBucket":      {EventSource: eventSource, Name: "DeleteBucket", Action: "s3:DeleteBucket"},
-	"GetBucketLocation": {EventSource: eventSource, Name: "GetBucketLocation", Action: "s3:GetBucketLocation", ReadOnly: true},
+	"ListBuckets":       {EventSource: EventSource, Name: "ListBuckets", Action: "s3:ListAllMyBuckets", ReadOnly: true},
+	"CreateBucket":      {EventSource: EventSource, Name: "CreateBucket", Action: "s3:CreateBucket"},
+	"HeadBucket":        {EventSource: EventSource, Name: "HeadBucket", Action: "s3:ListBucket", ReadOnly: true},
+	"DeleteBucket":      {EventSource: EventSource, Name: "DeleteBucket", Action: "s3:DeleteBucket"},
+	"GetBucketLocation": {EventSource: EventSource, Name: "GetBucketLocation", Action: "s3:GetBucketLocation", ReadOnly: true},
 
-	"ListObjects":   {EventSource: eventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
-	"ListObjectsV2": {EventSource: eventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
-	"PutObject":     {EventSource: eventSource, Name: "PutObject", Action: "s3:PutObject", Data: true},
-	"GetObject":     {EventSource: eventSource, Name: "GetObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
-	"HeadObject":    {EventSource: eventSource, Name: "HeadObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
-	"DeleteObject":  {EventSource: eventSource, Name: "DeleteObject", Action: "s3:DeleteObject", Data: true},
+	"ListObjects":   {EventSource: EventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
+	"ListObjectsV2": {EventSource: EventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
+	"PutObject":     {EventSource: EventSource, Name: "PutObject", Action: "s3:PutObject", Data: true},
+	"GetObject":     {EventSource: EventSource, Name: "GetObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
+	"HeadObject":    {EventSource: EventSource, Name: "HeadObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
+	"DeleteObject":  {EventSource: EventSource, Name: "DeleteObject", Action: "s3:DeleteObject", Data: true},
 
-	"CreateMultipartUpload":   {EventSource: eventSource, Name: "CreateMultipartUpload", Action: "s3:PutObject", Data: true},
-	"UploadPart":              {EventSource: eventSource, Name: "UploadPart", Action: "s3:PutObject", Data: true},
-	"CompleteMultipartUpload": {EventSource: eventSource, Name: "CompleteMultipartUpload", Action: "s3:PutObject", Data: true},
-	"AbortMultipartUpload":    {EventSource: eventSource, Name: "AbortMultipartUpload", Action: "s3:AbortMultipartUpload", Data: true},
-	"ListParts":               {EventSource: eventSource, Name: "ListParts", Action: "s3:ListMultipartUploadParts", ReadOnly: true, Data: true},
+	"CreateMultipartUpload":   {EventSource: EventSource, Name: "CreateMultipartUpload", Action: "s3:PutObject", Data: true},
+	"UploadPart":              {EventSource: EventSource, Name: "UploadPart", Action: "s3:PutObject", Data: true},
+	"CompleteMultipartUpload": {EventSource: EventSource, Name: "CompleteMultipartUpload", Action: "s3:PutObject", Data: true},
+	"AbortMultipartUpload":    {EventSource: EventSource, Name: "AbortMultipartUpload", Action: "s3:AbortMultipartUpload", Data: true},
+	"ListParts":               {EventSource: EventSource, Name: "ListParts", Action: "s3:ListMultipartUploadParts", ReadOnly: true, Data: true},
 }
 
 // Action returns the IAM action of an operation, "" when it is not served.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,6 +65,11 @@ func expect(in any, named *s3api.ChecksumAlgorithm, contentMD5 *string, body Bod
 		}
 		e.md5 = raw
 	}
+	for _, announced := range body.Announced {
+		if announced != "" && !slices.ContainsFunc(checksumAlgorithms, func(a checksumAlgorithm) bool { return a.header == announced }) {
+			return e, notImplemented(announced)
+		}
+	}
 	for i := range checksumAlgorithms {
 		a := &checksumAlgorithms[i]
 		for _, announced := range body.Announced {
@@ -106,6 +112,7 @@ func expect(in any, named *s3api.ChecksumAlgorithm, contentMD5 *string, body Bod
 // blob. Nothing refers to it yet.
 type received struct {
 	blob     string
+	salt     hsm.PartSalt // of the stored part: no other attempt passes for it
 	size     int64
 	md5      []byte // nil unless it was asked for
 	checksum string // base64, by the algorithm that is kept
@@ -147,6 +154,7 @@ func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number 
 		return nil, closeErr
 	}
 	r := &received{
+		salt:     part.Salt(),
 		size:     size,
 		checksum: base64.StdEncoding.EncodeToString(kept.Sum(nil)),
 		given:    base64.StdEncoding.EncodeToString(given.Sum(nil)),

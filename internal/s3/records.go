@@ -117,6 +117,7 @@ type partDoc struct {
 type partRecord struct {
 	Number   int32     `json:"number"`
 	Size     int64     `json:"size"` // plaintext bytes
+	Salt     []byte    `json:"salt"` // of the stored part
 	ETag     string    `json:"etag"`
 	MD5      []byte    `json:"md5,omitempty"` // only where the ETag is made of it
 	Checksum string    `json:"checksum"`      // base64, by the upload's algorithm
@@ -141,11 +142,12 @@ func partRowKey(uploadID string, number int32) string {
 }
 
 // recordAAD is what a sealed record is bound to: its kind and place, and the
-// clear members beside it.
-func recordAAD(kind, bucket, key, id string, e envelope, extra string) []byte {
+// clear members beside it. The bucket's id keeps what was in a bucket from
+// turning up in a later one of the same name.
+func recordAAD(kind string, b *bucketRecord, key, id string, e envelope, extra string) []byte {
 	aad := []byte("strongroom s3 record 1")
 	for _, part := range [][]byte{
-		[]byte(kind), []byte(bucket), []byte(key), []byte(id),
+		[]byte(kind), []byte(b.Name), []byte(b.ID), []byte(key), []byte(id),
 		e.Instance, []byte(e.Mode), []byte(e.KeyARN), e.DataKey, e.ObjectKey, []byte(extra),
 	} {
 		aad = binary.BigEndian.AppendUint32(aad, uint32(len(part)))
@@ -209,7 +211,7 @@ func (s *Service) decodeObject(b *bucketRecord, key string, row store.Row) (*obj
 	if o.doc.Version != recordVersion {
 		return nil, fmt.Errorf("%s: version %d is not known", what, o.doc.Version)
 	}
-	aad := recordAAD("object", b.Name, key, "", o.doc.envelope, o.doc.ManifestBlob)
+	aad := recordAAD("object", b, key, "", o.doc.envelope, o.doc.ManifestBlob)
 	if err := s.openJSON(b.Region, what, o.doc.Attributes, aad, &o.attrs); err != nil {
 		return nil, err
 	}
@@ -220,7 +222,7 @@ func (s *Service) decodeObject(b *bucketRecord, key string, row store.Row) (*obj
 func (s *Service) encodeObject(b *bucketRecord, key string, e envelope, attrs attributes, manifest []byte, manifestBlob string) ([]byte, error) {
 	doc := objectDoc{Version: recordVersion, envelope: e, Manifest: manifest, ManifestBlob: manifestBlob}
 	var err error
-	if doc.Attributes, err = s.sealJSON(b.Region, attrs, recordAAD("object", b.Name, key, "", e, manifestBlob)); err != nil {
+	if doc.Attributes, err = s.sealJSON(b.Region, attrs, recordAAD("object", b, key, "", e, manifestBlob)); err != nil {
 		return nil, err
 	}
 	return json.Marshal(doc)

@@ -101,8 +101,13 @@ func (s *Service) Close() error {
 func (s *Service) Recover(ctx context.Context) error {
 	live := func(id string) (bool, error) {
 		row, err := s.store.Get(ctx, store.Blobs, id)
-		if errors.Is(err, store.ErrNotFound) {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			return false, nil
+		case errors.Is(err, store.ErrDamaged):
+			// Whether anything refers to the blob is open: it stays.
+			s.log.Error("recovering a blob whose row is damaged", "blob", id, "error", err)
+			return true, nil
 		}
 		return row.Ref == blobLive, err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 
+	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/s3/sse"
@@ -65,7 +67,7 @@ func (c *call) uploadPart(ctx context.Context, req *s3api.UploadPartRequest, bod
 	if err != nil {
 		return nil, err
 	}
-	part := partRecord{Number: number, Size: got.size, ETag: etag, Checksum: got.checksum, Modified: c.s.now(), Blob: got.blob}
+	part := partRecord{Number: number, Size: got.size, Salt: got.salt[:], ETag: etag, Checksum: got.checksum, Modified: c.s.now(), Blob: got.blob}
 	if want.stored != nil {
 		part.GivenAlgorithm, part.Given = string(want.algorithm.name), got.given
 	}
@@ -122,7 +124,7 @@ func checksumMismatch(expected, actual string) error {
 
 // commitPart puts the part's row, and dooms the blob of the part it replaces.
 func (c *call) commitPart(ctx context.Context, b *bucketRecord, key string, u *upload, part partRecord) error {
-	sealed, err := c.s.sealJSON(b.Region, part, partAAD(b.Name, key, u, part.Number, part.Blob))
+	sealed, err := c.s.sealJSON(b.Region, part, partAAD(b, key, u, part.Number, part.Blob))
 	if err != nil {
 		return err
 	}
@@ -131,36 +133,53 @@ func (c *call) commitPart(ctx context.Context, b *bucketRecord, key string, u *u
 		return err
 	}
 	return c.update(ctx, func(tx *store.Tx) error {
-		// Completed or aborted meanwhile?
-		if _, _, err := c.s.findUpload(tx.Get, b, key, u.id); err != nil {
+		if err := c.s.stillThere(tx, b); err != nil {
 			return err
 		}
-		row, err := tx.Get(store.Parts, partRowKey(u.id, part.Number))
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			row = store.Row{Key: partRowKey(u.id, part.Number)}
-		case err != nil:
+		// Completed or aborted meanwhile?
+		_, upload, err := c.s.findUpload(tx.Get, b, key, u.id)
+		if err != nil {
 			return err
-		default:
-			var old partDoc
-			if err := json.Unmarshal(row.Doc, &old); err != nil {
-				return tampered("part "+row.Key, err)
-			}
-			if err := doomBlob(tx, old.Blob); err != nil {
-				return err
-			}
+		}
+		// The upload's revision counts its parts, so that Complete sees with
+		// one look whether any came in since it read them.
+		upload.Rev++
+		if err := tx.PutUnlogged(store.Uploads, upload); err != nil {
+			return err
 		}
 		if err := putBlob(tx, part.Blob); err != nil {
 			return err
 		}
-		row.Doc = doc
+		row := store.Row{Key: partRowKey(u.id, part.Number), Doc: doc}
+		if row.Rev, err = c.s.retirePart(tx, row.Key); err != nil {
+			return err
+		}
 		_, err = tx.Put(store.Parts, row)
 		return err
 	})
 }
 
-func partAAD(bucket, key string, u *upload, number int32, blob string) []byte {
-	return recordAAD("part", bucket, key, partRowKey(u.id, number), u.doc.envelope, blob)
+// retirePart dooms the blob of the part at key, if there is one, and returns
+// the revision of its row, which the caller replaces.
+func (s *Service) retirePart(tx *store.Tx, key string) (rev int64, err error) {
+	old, err := tx.Get(store.Parts, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, nil
+	case errors.Is(err, store.ErrDamaged):
+		return 0, s.dropPart(tx, store.Row{Key: key, Damaged: err})
+	case err != nil:
+		return 0, err
+	}
+	var doc partDoc
+	if json.Unmarshal(old.Doc, &doc) != nil {
+		return 0, s.dropPart(tx, old)
+	}
+	return old.Rev, doomBlob(tx, doc.Blob)
+}
+
+func partAAD(b *bucketRecord, key string, u *upload, number int32, blob string) []byte {
+	return recordAAD("part", b, key, partRowKey(u.id, number), u.doc.envelope, blob)
 }
 
 // decodePart opens the record of one part.
@@ -171,11 +190,14 @@ func (s *Service) decodePart(b *bucketRecord, key string, u *upload, row store.R
 	if err := json.Unmarshal(row.Doc, &doc); err != nil {
 		return part, tampered(what, err)
 	}
-	number, err := strconv.ParseInt(row.Key[len(u.id)+1:], 10, 32)
+	number, err := partNumberOf(row.Key)
 	if err != nil {
 		return part, tampered(what, err)
 	}
-	err = s.openJSON(b.Region, what, doc.Record, partAAD(b.Name, key, u, int32(number), doc.Blob), &part)
+	err = s.openJSON(b.Region, what, doc.Record, partAAD(b, key, u, number, doc.Blob), &part)
+	if err == nil && len(part.Salt) != len(hsm.PartSalt{}) {
+		err = tampered(what, fmt.Errorf("salt of %d bytes", len(part.Salt)))
+	}
 	part.Blob = doc.Blob
 	return part, err
 }

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -168,6 +167,16 @@ func (s *Service) retire(tx *store.Tx, b *bucketRecord, key string, conditions w
 	if errors.Is(err, store.ErrNotFound) {
 		return conditions.check(key, nil)
 	}
+	if errors.Is(err, store.ErrDamaged) && !conditions.any() {
+		// As below; not even the revision can be relied on. An empty row
+		// in its place has one.
+		s.log.Error("retiring an object whose row is damaged", "bucket", b.Name, "key", key, "error", err)
+		if err := tx.DeleteUnlogged(store.Objects, row.Key); err != nil {
+			return err
+		}
+		row.Rev, err = tx.Put(store.Objects, store.Row{Key: row.Key})
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -203,7 +212,7 @@ func (c *call) writeBlob(ctx context.Context, sealed []byte) (string, error) {
 
 // onePart is the list of parts of an object that was put whole.
 func onePart(r *received) []sse.ManifestPart {
-	return []sse.ManifestPart{{Number: 1, PlainSize: r.size, Blob: r.blob, ETagMD5: r.md5, Checksum: r.checksum}}
+	return []sse.ManifestPart{{Number: 1, PlainSize: r.size, Salt: r.salt, Blob: r.blob, ETagMD5: r.md5, Checksum: r.checksum}}
 }
 
 // doomObject dooms every blob of an object whose row goes away. None of this
@@ -220,32 +229,5 @@ func (s *Service) doomObject(tx *store.Tx, o *object) error {
 	if o.attrs.UploadID == "" {
 		return nil
 	}
-	return s.dropParts(tx, o.attrs.UploadID, nil)
-}
-
-// dropParts deletes the rows of an upload's parts and dooms their blobs, except
-// of those that keep names by number. The rows of the parts that an object is
-// made of stay as long as the object does: they are its list of blobs.
-func (s *Service) dropParts(tx *store.Tx, uploadID string, keep map[int32]bool) error {
-	rows, err := tx.List(store.Parts, store.Query{Prefix: uploadID + "/", Limit: sse.MaxParts})
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		number, _ := strconv.ParseInt(row.Key[len(uploadID)+1:], 10, 32) // our own key
-		if keep[int32(number)] {
-			continue
-		}
-		var doc partDoc
-		if err := json.Unmarshal(row.Doc, &doc); err != nil {
-			return tampered("part "+row.Key, err)
-		}
-		if err := doomBlob(tx, doc.Blob); err != nil {
-			return err
-		}
-		if err := tx.DeleteUnlogged(store.Parts, row.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return entombParts(tx, o.attrs.UploadID, nil)
 }

@@ -66,25 +66,51 @@ func (s *statements) row(ctx context.Context, t Table, key string) (Row, error) 
 	ctx = context.WithoutCancel(ctx)
 	// The key asked for goes into the checksum: an index that leads to
 	// another row is found out.
-	r := Row{Key: key}
-	var ref sql.NullString
-	var stored int64
-	switch err := stmt.QueryRowContext(ctx, key).Scan(&r.Rev, &r.Doc, &r.MAC, &ref, &stored); {
+	found := scanned{key: sql.NullString{String: key}}
+	switch err := stmt.QueryRowContext(ctx, key).Scan(&found.rev, &found.doc, &found.mac, &found.ref, &found.sum); {
 	case errors.Is(err, sql.ErrNoRows):
 		return Row{}, fmt.Errorf("%s/%s: %w", t, key, ErrNotFound)
 	case err != nil:
 		return Row{}, s.dialect.Wrap(fmt.Errorf("reading %s/%s: %w", t, key, err))
 	}
-	r.Ref = ref.String
-	return s.checked(t, r, stored)
-}
-
-// checked returns r when its checksum fits.
-func (s *statements) checked(t Table, r Row, stored int64) (Row, error) {
-	if sumRow(t, r) != stored {
-		return Row{}, s.dialect.Wrap(fmt.Errorf("%w: row %s/%s does not have the checksum it was written with", ErrDamaged, t, r.Key))
+	r := s.checked(t, found)
+	if r.Damaged != nil {
+		return Row{}, r.Damaged
 	}
 	return r, nil
+}
+
+// scanned is a row as it lies in the database. Whatever the columns hold, it
+// can be scanned: rot may have changed even the type of a value.
+type scanned struct {
+	key, ref sql.NullString
+	rev, sum number
+	doc, mac []byte
+}
+
+// number is an integer column, or what has become of it.
+type number struct {
+	n  int64
+	ok bool
+}
+
+// Scan implements [sql.Scanner].
+func (n *number) Scan(v any) error {
+	n.n, n.ok = v.(int64)
+	return nil
+}
+
+// errRot is the part of [ErrDamaged] that is about a single row: the database
+// itself has found nothing wrong, and the statement succeeded.
+var errRot = fmt.Errorf("%w: a row does not have the checksum it was written with", ErrDamaged)
+
+// checked returns the row, marked when its checksum does not fit.
+func (s *statements) checked(t Table, f scanned) Row {
+	r := Row{Key: f.key.String, Rev: f.rev.n, Doc: f.doc, MAC: f.mac, Ref: f.ref.String}
+	if !f.rev.ok || !f.sum.ok || sumRow(t, r) != f.sum.n {
+		r.Damaged = s.dialect.Wrap(fmt.Errorf("%w: %s/%s", errRot, t, r.Key))
+	}
+	return r
 }
 
 func (s *statements) rows(ctx context.Context, t Table, q Query) (list []Row, err error) {
@@ -103,15 +129,13 @@ func (s *statements) rows(ctx context.Context, t Table, q Query) (list []Row, er
 	}
 	defer func() { err = errors.Join(err, what(rows.Close())) }()
 	for rows.Next() {
-		var r Row
-		var ref sql.NullString
-		var stored int64
-		if err := rows.Scan(&r.Key, &r.Rev, &r.Doc, &r.MAC, &ref, &stored); err != nil {
+		var found scanned
+		if err := rows.Scan(&found.key, &found.rev, &found.doc, &found.mac, &found.ref, &found.sum); err != nil {
 			return nil, what(err)
 		}
-		r.Ref = ref.String
-		if r, err = s.checked(t, r, stored); err != nil {
-			return nil, err
+		r := s.checked(t, found)
+		if r.Damaged != nil && !q.KeepDamaged {
+			return nil, r.Damaged
 		}
 		list = append(list, r)
 	}

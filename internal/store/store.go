@@ -58,6 +58,10 @@ type Row struct {
 	// Ref is what the row refers to, for [Query.Ref]: same form as Key, or
 	// empty.
 	Ref string
+	// Damaged is not nil, and wraps [ErrDamaged], in a row that is not what
+	// was written. Only a list with [Query.KeepDamaged] has such rows. Every
+	// other field is then what was found, and may be anything.
+	Damaged error
 }
 
 // Query selects rows of one table, in key order.
@@ -67,6 +71,11 @@ type Query struct {
 	From   string // only keys not less than it; empty: from the start
 	Ref    string // only rows with this reference; empty: all
 	Limit  int    // at most so many rows; required, at least 1
+
+	// KeepDamaged lets the list go on past rows that are not what was
+	// written, and marks them: see [Row.Damaged]. Without it they fail the
+	// list. A damage that stops the database itself fails it in any case.
+	KeepDamaged bool
 }
 
 // Change says that a row was put or deleted.
@@ -101,7 +110,9 @@ var (
 // Errors of the whole store.
 var (
 	// ErrDamaged: the database does not hold what was written to it. The
-	// error names the file and what is wrong. Restore it from a backup.
+	// error names the file and what is wrong. Restore it from a backup. When
+	// it is about one row alone, a [Tx] that met it goes on, and can delete
+	// or replace the row with the unlogged methods.
 	ErrDamaged = errors.New("damaged database")
 	// ErrDiskFull: there is no room. Nothing of the update was stored, reads
 	// go on, and updates work again when there is room.

@@ -176,9 +176,9 @@ func (tx *Tx) exec(s statement, args ...any) (int64, error) {
 }
 
 // note takes the error of a read: all but those that are answers lose the
-// transaction.
+// transaction. That a row has rotted is one: the statement succeeded.
 func (tx *Tx) note(err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) || errors.Is(err, errRot) {
 		return err
 	}
 	return tx.lost(err)

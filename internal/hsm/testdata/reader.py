@@ -288,9 +288,11 @@ def parse_manifest(data):
         raise Damaged("manifest has another format")
     m = {"size": f.number(8), "etag": f.lp(), "checksum": [f.lp() for _ in range(3)], "parts": []}
     for _ in range(f.number(4)):
-        m["parts"].append({"number": f.number(4), "size": f.number(8), "blob": f.lp().decode(), "md5": f.lp(), "checksum": f.lp()})
+        m["parts"].append({"number": f.number(4), "size": f.number(8), "salt": f.take(16), "blob": f.lp().decode(), "md5": f.lp(), "checksum": f.lp()})
     if f.at != len(data):
         raise Damaged("manifest is too long")
+    if any(p["salt"] == bytes(16) for p in m["parts"]):
+        raise Damaged("a part of the manifest has no salt")
     numbers = [p["number"] for p in m["parts"]]
     if not numbers or numbers[0] < 1 or any(a >= b for a, b in zip(numbers, numbers[1:])):
         raise Damaged("manifest's part numbers do not ascend")
@@ -306,6 +308,8 @@ def open_part(object_key, part, stored):
         raise Damaged(f"part {number} has {len(stored)} bytes")
     if stored[:8] != b"SRP1" + struct.pack(">I", number):
         raise Damaged(f"part {number} has another record")
+    if stored[8:24] != part["salt"]:
+        raise Damaged(f"part {number} is of another attempt to upload it")
     context = stored[4:24]
     gcm_open(kdf(object_key, "strongroom/1 part record", context), stored[24:52], stored[:24])
     key = kdf(object_key, "strongroom/1 part content", context)

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/s3"
@@ -33,11 +34,21 @@ const (
 // use by one process; the caller keeps other processes out.
 type Store struct {
 	root *os.Root
+	sync func(dir *os.File) error // of a directory; tests look at which
+
+	mu sync.Mutex // held during the sync in settle
+	// settled are the directories of which it is known that no removal waits
+	// for a sync: by an earlier process, or after a sync that failed.
+	settled map[string]bool
 }
 
 // Open opens the store in dir, and makes the directory and the 256 below it
-// when they are not there, so that publishing a blob never has to make one.
-func Open(dir string) (*Store, error) {
+// when they are not there, so that publishing a blob never has to make one. It
+// syncs all that it may find there unsynced: the process before may have been
+// killed in the middle.
+func Open(dir string) (*Store, error) { return openSyncing(dir, (*os.File).Sync) }
+
+func openSyncing(dir string, syncDir func(*os.File) error) (*Store, error) {
 	for _, d := range []string{staging, objects} {
 		if err := durable.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("opening object store: %w", err)
@@ -47,8 +58,8 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening object store: %w", err)
 	}
-	s := &Store{root}
-	if err := s.makeShards(); err != nil {
+	s := &Store{root: root, sync: syncDir, settled: map[string]bool{}}
+	if err := errors.Join(s.makeShards(), s.settle(staging)); err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("opening object store: %w", err)
 	}
@@ -56,18 +67,10 @@ func Open(dir string) (*Store, error) {
 }
 
 func (s *Store) makeShards() error {
-	made := false
 	for i := range 256 {
-		err := s.root.Mkdir(fmt.Sprintf("%s/%02x", objects, i), 0o700)
-		switch {
-		case err == nil:
-			made = true
-		case !errors.Is(err, fs.ErrExist):
+		if err := s.root.Mkdir(fmt.Sprintf("%s/%02x", objects, i), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-	}
-	if !made {
-		return nil
 	}
 	return s.syncDir(objects)
 }
@@ -111,11 +114,13 @@ func (s *Store) Remove(_ context.Context, id string) error {
 	// place before, and that name goes next, or finds nothing to link.
 	for _, dir := range []string{staging, shardOf(id)} {
 		err := s.root.Remove(dir + "/" + id)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = s.syncDir(dir)
+		switch {
+		case err == nil:
+			if err = s.syncDir(dir); err != nil {
+				s.unsettle(dir)
+			}
+		case errors.Is(err, fs.ErrNotExist): // since when?
+			err = s.settle(dir)
 		}
 		if err != nil {
 			return fmt.Errorf("removing blob %s: %w", id, err)
@@ -160,8 +165,27 @@ func (s *Store) syncDir(name string) error {
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
+	err = s.sync(d)
 	return errors.Join(err, d.Close())
+}
+
+// settle makes removals from dir durable that nobody has synced.
+func (s *Store) settle(dir string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settled[dir] {
+		return nil
+	}
+	err := s.syncDir(dir)
+	s.settled[dir] = err == nil
+	return err
+}
+
+// unsettle says that a removal from dir was made and could not be synced.
+func (s *Store) unsettle(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settled[dir] = false
 }
 
 // noSpace gives a full disk the name that package s3 knows.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -184,6 +185,88 @@ func TestOpenWhilePublishing(t *testing.T) {
 			_ = b.Close()
 		}
 		wg.Wait()
+	}
+}
+
+// syncs records which directories are synced, and fails where it is told to.
+type syncs struct {
+	names []string
+	fail  string
+}
+
+var errSync = errors.New("sync failed")
+
+func (s *syncs) sync(f *os.File) error {
+	name := filepath.Base(f.Name())
+	if name == s.fail {
+		return errSync
+	}
+	s.names = append(s.names, name)
+	return f.Sync()
+}
+
+func (s *syncs) want(t *testing.T, what string, want ...string) {
+	t.Helper()
+	if !slices.Equal(s.names, want) {
+		t.Errorf("%s: got syncs of %q, want %q", what, s.names, want)
+	}
+	s.names = nil
+}
+
+// A process may be killed, or a sync fail, when a directory was changed and not
+// yet synced. Whoever finds the change must not take it for durable.
+func TestUnsyncedChanges(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	again := func() (*Store, *syncs) {
+		t.Helper()
+		seen := new(syncs)
+		s, err := openSyncing(dir, seen.sync)
+		check(t, err)
+		t.Cleanup(func() { check(t, s.Close()) })
+		return s, seen
+	}
+	s, seen := again()
+	seen.want(t, "first Open", objects, staging)
+	id := create(t, s, "x")
+	seen.want(t, "Commit", staging)
+	check(t, s.Publish(t.Context(), id))
+	seen.want(t, "Publish", id[:2])
+	seen.fail = id[:2]
+	if err := s.Remove(t.Context(), id); !errors.Is(err, errSync) {
+		t.Errorf("got %v, want %v", err, errSync)
+	}
+	if err := s.Remove(t.Context(), id); !errors.Is(err, errSync) { // the file is gone, and it may come back
+		t.Errorf("again: got %v, want %v", err, errSync)
+	}
+	seen.fail = ""
+	check(t, s.Remove(t.Context(), id))
+	seen.want(t, "Remove of what is gone", id[:2])
+	check(t, s.Remove(t.Context(), id))
+	seen.want(t, "Remove of what is gone for good")
+
+	// The next process does not know what the one before has synced.
+	s, seen = again()
+	seen.want(t, "second Open", objects, staging)
+	check(t, s.Remove(t.Context(), id))
+	seen.want(t, "first Remove", id[:2])
+	check(t, s.Remove(t.Context(), id))
+	seen.want(t, "second Remove")
+
+	// Killed between the link and its sync: the name in staging is still there.
+	id = create(t, s, "x")
+	seen.fail = id[:2]
+	if err := s.Publish(t.Context(), id); !errors.Is(err, errSync) {
+		t.Errorf("got %v, want %v", err, errSync)
+	}
+	s, seen = again()
+	seen.names = nil
+	check(t, s.Publish(t.Context(), id))
+	seen.want(t, "Publish again", id[:2])
+
+	for _, name := range []string{objects, staging} {
+		if _, err := openSyncing(dir, (&syncs{fail: name}).sync); !errors.Is(err, errSync) {
+			t.Errorf("Open: got %v when %s cannot be synced, want %v", err, name, errSync)
+		}
 	}
 }
 

@@ -2,7 +2,15 @@ package s3http_test
 
 import (
 	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"hash/crc32"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +18,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	client "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/minio/crc64nvme"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -67,7 +77,7 @@ func TestFlippedBytes(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -240,4 +250,75 @@ func TestBlindness(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// No digest of a payload is in the data directory in the clear, the trail
+// included: of a short or well-known text it would give the text away.
+func TestBlindnessOfDigests(t *testing.T) {
+	k := newKit(t)
+	k.createBucket()
+	arn := k.createKey()
+	data := []byte("Rosebud-7d1c2f")
+	md, sha, sha160 := md5.Sum(data), sha256.Sum256(data), sha1.Sum(data)
+	crc64 := crc64nvme.New()
+	_, _ = crc64.Write(data)
+	crc := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data))
+	crcC := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+	of := md5.Sum(md[:]) // in the ETag of an upload of one part
+	digests := map[string][]byte{"MD5": md[:], "MD5 of MD5s": of[:], "SHA-256": sha[:], "SHA-1": sha160[:], "CRC-64": crc64.Sum(nil), "CRC-32": crc, "CRC-32C": crcC}
+	b64 := base64.StdEncoding.EncodeToString
+	headers := map[string]string{
+		"x-amz-checksum-sha256": b64(sha[:]), "x-amz-checksum-sha1": b64(sha160[:]), "x-amz-checksum-crc64nvme": b64(crc64.Sum(nil)),
+		"x-amz-checksum-crc32": b64(crc), "x-amz-checksum-crc32c": b64(crcC), "Content-MD5": b64(md[:]),
+	}
+	modes := []map[string]string{{}, {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": arn}}
+	for _, mode := range modes {
+		for name, value := range headers {
+			h := maps.Clone(mode)
+			h[name] = value
+			if resp := k.raw("PUT", "/bucket/k", h, string(data)); resp.StatusCode != 200 {
+				t.Fatalf("got status %d of a PUT with %s", resp.StatusCode, name)
+			}
+			// Refused, and recorded all the same.
+			if resp := k.raw("PUT", "/bucket/k", h, string(data)+"x"); resp.StatusCode != 400 {
+				t.Errorf("got status %d of a PUT with the wrong %s, want 400", resp.StatusCode, name)
+			}
+		}
+		etag := k.raw("HEAD", "/bucket/k", nil, "").Header.Get("ETag")
+		k.raw("GET", "/bucket/k", map[string]string{"If-Match": etag, "x-amz-checksum-mode": "ENABLED"}, "")
+		k.raw("GET", "/bucket/k", map[string]string{"If-None-Match": etag}, "")
+	}
+	in := &client.CreateMultipartUploadInput{ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumType: types.ChecksumTypeFullObject}
+	for range 2 {
+		up := k.begin(in)
+		part := k.part(up, 1, data)
+		_, err := k.ListParts(t.Context(), &client.ListPartsInput{Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId})
+		k.check(err)
+		_, err = k.CompleteMultipartUpload(t.Context(), &client.CompleteMultipartUploadInput{Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId,
+			ChecksumCRC64NVME: aws.String(b64(crc64.Sum(nil))), ChecksumType: in.ChecksumType, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}}})
+		k.check(err)
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &arn
+	}
+	// While it runs, the log of the database has all that ever was in it.
+	k.check(filepath.WalkDir(k.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b := readFile(t, path)
+		for name, digest := range digests {
+			texts := []string{hex.EncodeToString(digest), strings.ToUpper(hex.EncodeToString(digest)), b64(digest), base64.RawURLEncoding.EncodeToString(digest)}
+			if len(digest) > 4 { // four bytes come about by themselves
+				texts = append(texts, string(digest))
+			}
+			for _, text := range texts {
+				if bytes.Contains(b, []byte(text)) {
+					t.Errorf("%s holds the %s: %q", filepath.Base(path), name, text)
+				}
+			}
+		}
+		return nil
+	}))
+	if got := k.records("PutObject"); len(got) != 4*len(headers) {
+		t.Errorf("got %d records of PutObject, want %d", len(got), 4*len(headers))
+	}
 }

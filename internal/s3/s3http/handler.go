@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -112,6 +113,9 @@ func (x *exchange) serve() error {
 	if err := x.find(); err != nil {
 		return err
 	}
+	if err := x.hoist(); err != nil {
+		return err
+	}
 	if err := x.checkHeaders(); err != nil {
 		return err
 	}
@@ -147,12 +151,23 @@ func (x *exchange) find() error {
 var transport = set("x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length", "x-amz-security-token",
 	"x-amz-te", "x-amz-trailer", "x-amz-user-agent")
 
-// checkHeaders refuses an x-amz header that the operation does not take.
+// checkHeaders refuses an x-amz header that the operation does not take, a
+// trailer where there is no object data to verify with it, and a value that is
+// not UTF-8 in a header that the operation takes: what AWS makes of one is not
+// known, and to store it as JSON would change it.
 func (x *exchange) checkHeaders() error {
-	for name := range x.r.Header {
+	for name, values := range x.r.Header {
 		name = strings.ToLower(name)
 		switch {
-		case !strings.HasPrefix(name, "x-amz-"), strings.HasPrefix(name, "x-amz-meta-"), transport[name], x.route.headers[name]:
+		case name == "x-amz-trailer" && !x.route.streams:
+		case strings.HasPrefix(name, "x-amz-meta-"), x.route.headers[name]:
+			for _, value := range values {
+				if !utf8.ValidString(value) {
+					return invalidHeader(name)
+				}
+			}
+			continue
+		case !strings.HasPrefix(name, "x-amz-"), transport[name]:
 			continue
 		case strings.HasPrefix(name, "x-amz-server-side-encryption"):
 			return awserr.New(s3api.InvalidArgument, "%s header is not supported for this operation.", name).

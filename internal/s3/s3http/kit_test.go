@@ -66,6 +66,7 @@ type kit struct {
 	server  *httptest.Server
 	log     *lockedBuffer
 	now     atomic.Pointer[time.Time]
+	opening atomic.Pointer[func()] // runs before a data key of SSE-S3 is opened
 
 	*client.Client // as the root user of account
 }
@@ -148,7 +149,7 @@ func newKit(t testing.TB) *kit {
 	k.disk, err = diskstore.Open(filepath.Join(k.dir, "objects"))
 	k.check(err)
 	k.s3, err = s3.New(s3.Config{
-		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms}, Objects: k.disk, Gate: g,
+		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms, &k.opening}, Objects: k.disk, Gate: g,
 		Regions: []string{region, region2}, Clock: clock, Logger: logger,
 	})
 	k.check(err)
@@ -169,7 +170,17 @@ func newKit(t testing.TB) *kit {
 }
 
 // keys is KMS as S3 sees it.
-type keys struct{ *kms.Service }
+type keys struct {
+	*kms.Service
+	opening *atomic.Pointer[func()]
+}
+
+func (k keys) OpenServiceDataKey(ctx context.Context, account, region string, blob []byte) (*hsm.DataKey, error) {
+	if fn := k.opening.Load(); fn != nil {
+		(*fn)()
+	}
+	return k.Service.OpenServiceDataKey(ctx, account, region, blob)
+}
 
 func (k keys) NewDataKey(ctx context.Context, c identity.Caller, id string, pairs map[string]string) (s3.DataKey, error) {
 	d, err := k.Service.NewDataKey(ctx, c, id, pairs)

@@ -67,7 +67,7 @@ func BenchmarkPart(b *testing.B) {
 	})
 	b.Run("read", func(b *testing.B) {
 		stored := sealPart(b, k, 1, plaintext)
-		r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, 1, benchSize)
+		r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, manifestPart(1, stored, benchSize))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -35,11 +35,12 @@ type Checksum struct {
 
 // ManifestPart is one part of an object.
 type ManifestPart struct {
-	Number    uint32 // from 1
-	PlainSize int64  // bytes of plaintext
-	Blob      string // name of the stored part in the object store
-	ETagMD5   []byte // MD5 of the plaintext, 16 bytes, or none
-	Checksum  string // of the part, base64, in the object's algorithm, or none
+	Number    uint32       // from 1
+	PlainSize int64        // bytes of plaintext
+	Salt      hsm.PartSalt // of the attempt to upload the part: PartWriter.Salt
+	Blob      string       // name of the stored part in the object store
+	ETagMD5   []byte       // MD5 of the plaintext, 16 bytes, or none
+	Checksum  string       // of the part, base64, in the object's algorithm, or none
 }
 
 // A manifest's bytes, with lp(x) as in [Binding.AAD] and big-endian numbers:
@@ -52,6 +53,7 @@ type ManifestPart struct {
 //	then for each part
 //	4     number
 //	8     plaintext size
+//	16    salt, not all zero
 //	      lp(blob) ‖ lp(etag md5) ‖ lp(checksum)
 const manifestMagic = "SRM1"
 
@@ -69,6 +71,9 @@ func (m *Manifest) check() error {
 		if p.PlainSize < 0 || p.PlainSize > math.MaxInt64/MaxParts {
 			return fmt.Errorf("%w: part %d has %d bytes", ErrManifest, p.Number, p.PlainSize)
 		}
+		if p.Salt == (hsm.PartSalt{}) { // it was forgotten: no attempt has this one
+			return fmt.Errorf("%w: part %d has no salt", ErrManifest, p.Number)
+		}
 		before, sum = p.Number, sum+p.PlainSize
 	}
 	if sum != m.Size {
@@ -82,7 +87,7 @@ func (m *Manifest) Marshal() ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	b := append(make([]byte, 0, 128+96*len(m.Parts)), manifestMagic...)
+	b := append(make([]byte, 0, 128+112*len(m.Parts)), manifestMagic...)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Size))
 	for _, s := range [...]string{m.ETag, m.Checksum.Algorithm, m.Checksum.Value, m.Checksum.Type} {
 		b = appendString(b, s)
@@ -91,6 +96,7 @@ func (m *Manifest) Marshal() ([]byte, error) {
 	for _, p := range m.Parts {
 		b = binary.BigEndian.AppendUint32(b, p.Number)
 		b = binary.BigEndian.AppendUint64(b, uint64(p.PlainSize))
+		b = append(b, p.Salt[:]...)
 		for _, s := range [...]string{p.Blob, string(p.ETagMD5), p.Checksum} {
 			b = appendString(b, s)
 		}
@@ -114,7 +120,7 @@ func (m *Manifest) Unmarshal(b []byte) error {
 		return fmt.Errorf("%w: %d parts", ErrManifest, count)
 	}
 	for range count {
-		p := ManifestPart{Number: r.uint32(), PlainSize: r.size(), Blob: r.string()}
+		p := ManifestPart{Number: r.uint32(), PlainSize: r.size(), Salt: r.salt(), Blob: r.string()}
 		if md5 := r.string(); md5 != "" {
 			p.ETagMD5 = []byte(md5)
 		}
@@ -159,6 +165,11 @@ func (r *manifestReader) size() int64 {
 		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
+}
+
+func (r *manifestReader) salt() (s hsm.PartSalt) {
+	copy(s[:], r.bytes(len(s)))
+	return s
 }
 
 func (r *manifestReader) string() string { return string(r.bytes(int(r.uint32()))) }

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/strongroom/strongroom/internal/hsm"
 )
 
 func testManifest() *Manifest {
@@ -15,8 +17,8 @@ func testManifest() *Manifest {
 		ETag:     "d41d8cd98f00b204e9800998ecf8427e-2",
 		Checksum: Checksum{Algorithm: "CRC64NVME", Value: "AAAAAAAAAAA=", Type: "FULL_OBJECT"},
 		Parts: []ManifestPart{
-			{Number: 1, PlainSize: 5 << 20, Blob: "0011", ETagMD5: bytes.Repeat([]byte{1}, 16), Checksum: "AAAA"},
-			{Number: 10000, PlainSize: 7, Blob: "2233"},
+			{Number: 1, PlainSize: 5 << 20, Salt: hsm.PartSalt{1: 2}, Blob: "0011", ETagMD5: bytes.Repeat([]byte{1}, 16), Checksum: "AAAA"},
+			{Number: 10000, PlainSize: 7, Salt: hsm.PartSalt{15: 3}, Blob: "2233"},
 		},
 	}
 }
@@ -53,10 +55,11 @@ func TestManifestRefused(t *testing.T) {
 		{"too many parts", func(m *Manifest) {
 			m.Parts, m.Size = nil, 0
 			for i := range uint32(MaxParts + 1) {
-				m.Parts = append(m.Parts, ManifestPart{Number: i + 1})
+				m.Parts = append(m.Parts, ManifestPart{Number: i + 1, Salt: hsm.PartSalt{1}})
 			}
 		}},
 		{"part 0", func(m *Manifest) { m.Parts[0].Number = 0 }},
+		{"no salt", func(m *Manifest) { m.Parts[1].Salt = hsm.PartSalt{} }},
 		{"descending", func(m *Manifest) { slices.Reverse(m.Parts) }},
 		{"number twice", func(m *Manifest) { m.Parts[1].Number = 1 }},
 		{"sum", func(m *Manifest) { m.Size++ }},

@@ -26,9 +26,15 @@ type PartReader struct {
 // readBatch is the space of one batch of chunks, sealed and opened.
 type readBatch struct{ sealed, plain []byte }
 
-var readBatches = sync.Pool{New: func() any {
+// readBatches is a sync.Pool; tests put one in its place that counts.
+var readBatches interface {
+	Get() any
+	Put(any)
+} = &sync.Pool{New: newReadBatch}
+
+func newReadBatch() any {
 	return &readBatch{make([]byte, batchChunks*sealedChunkSize), make([]byte, 0, batchChunks*ChunkSize)}
-}}
+}
 
 // release gives the space back without the plaintext it held.
 func (b *readBatch) release() {
@@ -37,21 +43,23 @@ func (b *readBatch) release() {
 }
 
 // OpenPart reads the part record of a stored part. storedSize is the size in
-// bytes of what r reads, plainSize the size that the manifest states: they must
-// agree before anything is read. The error is ErrTampered, or that of r.
-func OpenPart(r io.ReaderAt, storedSize int64, k *hsm.ObjectKey, number uint32, plainSize int64) (*PartReader, error) {
-	if got, ok := PlainSize(storedSize); !ok || got != plainSize {
-		return nil, fmt.Errorf("part %d: stored size %d does not hold %d bytes: %w", number, storedSize, plainSize, ErrTampered)
+// bytes of what r reads, want what the manifest says of the part. The size must
+// agree before anything is read; number and salt before any chunk is: another
+// attempt to upload the part is refused as one of another object is. The error
+// is ErrTampered, or that of r.
+func OpenPart(r io.ReaderAt, storedSize int64, k *hsm.ObjectKey, want ManifestPart) (*PartReader, error) {
+	if got, ok := PlainSize(storedSize); !ok || got != want.PlainSize {
+		return nil, fmt.Errorf("part %d: stored size %d does not hold %d bytes: %w", want.Number, storedSize, want.PlainSize, ErrTampered)
 	}
 	var record [hsm.PartRecordSize]byte
 	if err := readFull(r, record[:], 0); err != nil {
-		return nil, fmt.Errorf("part %d: record: %w", number, err)
+		return nil, fmt.Errorf("part %d: record: %w", want.Number, err)
 	}
-	key, err := k.OpenPart(number, record[:])
+	key, err := k.OpenPart(want.Number, want.Salt, record[:])
 	if err != nil {
-		return nil, fmt.Errorf("part %d: record: %w", number, ErrTampered)
+		return nil, fmt.Errorf("part %d: record: %w", want.Number, ErrTampered)
 	}
-	return &PartReader{r: r, key: key, number: number, plain: plainSize, chunks: chunks(plainSize)}, nil
+	return &PartReader{r: r, key: key, number: want.Number, plain: want.PlainSize, chunks: chunks(want.PlainSize)}, nil
 }
 
 // PlainSize returns the size in bytes of the part's plaintext.
@@ -89,7 +97,8 @@ func (r *PartReader) writeBatch(w io.Writer, b *readBatch, first, last, off, n i
 }
 
 // writePipelined reads and opens a batch while the one before it is written:
-// both take about as long, and neither waits for the other.
+// both take about as long, and neither waits for the other. There are two
+// batches, and each is always in one place: free, being opened, ready or held.
 func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) error {
 	type opened struct {
 		batch *readBatch
@@ -117,25 +126,30 @@ func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) erro
 			}
 		}
 	}()
-	defer func() { // the opener has ended before the caller may close the file
+	var held *readBatch // being written
+	defer func() {      // after a panic of w too
 		close(stop)
-		for o := range ready {
-			free <- o.batch
+		for o := range ready { // until the opener has ended: now the caller may close the file
+			o.batch.release()
 		}
 		close(free)
 		for b := range free {
 			b.release()
 		}
+		if held != nil {
+			held.release()
+		}
 	}()
 	for o := range ready {
-		err := o.err
-		if err == nil {
-			err = o.batch.write(w, o.first, off, n)
+		held = o.batch
+		if o.err != nil {
+			return o.err
 		}
-		free <- o.batch
-		if err != nil {
+		if err := held.write(w, o.first, off, n); err != nil {
 			return err
 		}
+		free <- held // never blocks
+		held = nil
 	}
 	return nil
 }
@@ -164,7 +178,10 @@ func (r *PartReader) openBatch(b *readBatch, first, last int64) error {
 func (b *readBatch) write(w io.Writer, first, off, n int64) error {
 	from := max(off-first*ChunkSize, 0)
 	to := min(off+n-first*ChunkSize, int64(len(b.plain)))
-	_, err := w.Write(b.plain[from:to])
+	written, err := w.Write(b.plain[from:to])
+	if err == nil && int64(written) < to-from {
+		return io.ErrShortWrite
+	}
 	return err
 }
 

@@ -91,9 +91,17 @@ func sealPart(t testing.TB, k *hsm.ObjectKey, number uint32, plaintext []byte, p
 	return out.Bytes()
 }
 
-// openPart reads a whole part.
+// manifestPart is what a manifest would say of a stored part: the salt is the
+// one in its record.
+func manifestPart(number uint32, stored []byte, plainSize int64) ManifestPart {
+	p := ManifestPart{Number: number, PlainSize: plainSize}
+	copy(p.Salt[:], stored[min(8, len(stored)):])
+	return p
+}
+
+// openPart reads a whole part, of whatever attempt it is.
 func openPart(k *hsm.ObjectKey, number uint32, stored []byte, plainSize int64) ([]byte, error) {
-	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, number, plainSize)
+	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, manifestPart(number, stored, plainSize))
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +153,7 @@ func TestRanges(t *testing.T) {
 	const size = 2*batchChunks*ChunkSize + 1234
 	plaintext := randomBytes(size)
 	stored := sealPart(t, k, 7, plaintext)
-	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, 7, size)
+	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, manifestPart(7, stored, size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +258,63 @@ func TestPartSplice(t *testing.T) {
 	}
 }
 
+// All attempts to upload a part share its object key. Only the one whose salt
+// the manifest has is opened, and of another no chunk is even read.
+func TestPartRolledBack(t *testing.T) {
+	k := newObjectKey(t)
+	seal := func(plaintext []byte) (stored []byte, p ManifestPart) {
+		var out bytes.Buffer
+		w, err := NewPartWriter(&out, k, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(plaintext); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes(), ManifestPart{Number: 1, PlainSize: w.PlainSize(), Salt: w.Salt()}
+	}
+	const size = ChunkSize + 100
+	first, firstPart := seal(randomBytes(size))
+	second, secondPart := seal(randomBytes(size))
+	none := firstPart
+	none.Salt = hsm.PartSalt{}
+	for _, row := range []struct {
+		name   string
+		stored []byte
+		want   ManifestPart
+		ok     bool
+	}{
+		{"the first", first, firstPart, true},
+		{"the second", second, secondPart, true},
+		{"the first in place of the second", first, secondPart, false},
+		{"the second in place of the first", second, firstPart, false},
+		{"record of the second before the first's chunks", append(bytes.Clone(second[:hsm.PartRecordSize]), first[hsm.PartRecordSize:]...), firstPart, false},
+		{"salt of the second in the first's record", append(append(bytes.Clone(first[:8]), second[8:24]...), first[24:]...), secondPart, false},
+		{"no salt", first, none, false},
+	} {
+		r := &within{bytes.NewReader(row.stored), hsm.PartRecordSize}
+		if _, err := OpenPart(r, int64(len(row.stored)), k, row.want); row.ok != (err == nil) || (!row.ok && !errors.Is(err, ErrTampered)) {
+			t.Errorf("%s: got %v, want ok %v", row.name, err, row.ok)
+		}
+	}
+}
+
+// within fails when it is read beyond its limit.
+type within struct {
+	r     io.ReaderAt
+	limit int64
+}
+
+func (w *within) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > w.limit {
+		return 0, errDisk
+	}
+	return w.r.ReadAt(p, off)
+}
+
 // Nothing of a damaged chunk is written, nor anything after it, and the error
 // says which chunk it is.
 func TestDamagedChunkIsNotReleased(t *testing.T) {
@@ -259,7 +324,7 @@ func TestDamagedChunkIsNotReleased(t *testing.T) {
 	stored := sealPart(t, k, 1, plaintext)
 	const damaged = batchChunks + 2
 	stored[hsm.PartRecordSize+damaged*sealedChunkSize+500] ^= 1
-	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, 1, size)
+	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, manifestPart(1, stored, size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +346,7 @@ func TestDamagedChunkIsNotReleased(t *testing.T) {
 func TestPartCutOffAfterOpen(t *testing.T) {
 	k := newObjectKey(t)
 	stored := sealPart(t, k, 1, randomBytes(3*ChunkSize))
-	r, err := OpenPart(bytes.NewReader(stored[:len(stored)-1]), int64(len(stored)), k, 1, 3*ChunkSize)
+	r, err := OpenPart(bytes.NewReader(stored[:len(stored)-1]), int64(len(stored)), k, manifestPart(1, stored, 3*ChunkSize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,11 +392,11 @@ func TestIOErrors(t *testing.T) {
 			t.Errorf("room for %d: a second Close got %v, want %v", room, err, errDisk)
 		}
 	}
-	if _, err := OpenPart(&failing{}, StoredSize(1), k, 1, 1); !errors.Is(err, errDisk) || errors.Is(err, ErrTampered) {
+	if _, err := OpenPart(&failing{}, StoredSize(1), k, ManifestPart{Number: 1, PlainSize: 1}); !errors.Is(err, errDisk) || errors.Is(err, ErrTampered) {
 		t.Errorf("got %v, want %v and no tampering", err, errDisk)
 	}
 	stored := sealPart(t, k, 1, plaintext)
-	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, 1, 3*ChunkSize)
+	r, err := OpenPart(bytes.NewReader(stored), int64(len(stored)), k, manifestPart(1, stored, 3*ChunkSize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +474,7 @@ func TestObjectMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := (&Manifest{Parts: []ManifestPart{{Number: 1}}}).Seal(k, b)
+	sealed, err := (&Manifest{Parts: []ManifestPart{{Number: 1, Salt: hsm.PartSalt{1}}}}).Seal(k, b)
 	if err != nil {
 		t.Fatal(err)
 	}

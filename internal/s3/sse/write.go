@@ -53,6 +53,10 @@ func NewPartWriter(w io.Writer, k *hsm.ObjectKey, number uint32) (*PartWriter, e
 	}, nil
 }
 
+// Salt returns what tells this attempt from all others at the same part. The
+// manifest must have it: OpenPart refuses every other attempt.
+func (w *PartWriter) Salt() hsm.PartSalt { return w.key.Salt() }
+
 // PlainSize returns how many bytes of plaintext were written.
 func (w *PartWriter) PlainSize() int64 { return w.plain }
 

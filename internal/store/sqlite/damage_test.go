@@ -203,3 +203,62 @@ func TestDirectoryForADatabase(t *testing.T) {
 		t.Error("got a store of a directory")
 	}
 }
+
+// TestRottedColumns: whatever has become of one row's columns, even of their
+// types, a list that keeps damaged rows has all others.
+func TestRottedColumns(t *testing.T) {
+	for _, tt := range []struct{ name, set string }{
+		{"document", `doc = X'00'`},
+		{"document that is a number", `doc = 5`},
+		{"document that is gone", `doc = NULL`},
+		{"MAC", `mac = X'00'`},
+		{"revision", `rev = 2`},
+		{"revision that is text", `rev = 'two'`},
+		{"revision that is bytes", `rev = X'0102'`},
+		{"revision that is negative", `rev = -1`},
+		{"checksum", `sum = 0`},
+		{"checksum that is text", `sum = 'x'`},
+		{"checksum that is a fraction", `sum = 1.5`},
+		{"reference", `ref = 'other'`},
+		{"reference that is bytes", `ref = X'FF00'`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			s := openTest(t, Config{Path: path})
+			err := s.Update(t.Context(), func(tx *store.Tx) error {
+				for _, key := range []string{"a", "b", "c"} {
+					if _, err := tx.Put(store.Objects, store.Row{Key: key, Doc: document, Ref: "r"}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := execRaw(t, path, `UPDATE objects SET `+tt.set+` WHERE key = 'b'`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(t.Context(), store.Objects, "b"); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("got %v from Get, want %v", err, store.ErrDamaged)
+			}
+			rows, err := s.List(t.Context(), store.Objects, store.Query{Limit: 10, KeepDamaged: true})
+			if err != nil || len(rows) != 3 || rows[1].Key != "b" || !errors.Is(rows[1].Damaged, store.ErrDamaged) || rows[0].Damaged != nil || rows[2].Damaged != nil {
+				t.Errorf("got %d rows, %v, want three and b marked", len(rows), err)
+			}
+			err = s.Update(t.Context(), func(tx *store.Tx) error {
+				if err := tx.DeleteUnlogged(store.Objects, "b"); err != nil {
+					return err
+				}
+				_, err := tx.Put(store.Objects, store.Row{Key: "b"})
+				return err
+			})
+			if err != nil {
+				t.Errorf("putting another row in its place: %v", err)
+			}
+			if err := s.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -120,7 +120,7 @@ func openWriter(ctx context.Context, path string, d store.Dialect, more ...strin
 		err = fmt.Errorf("no write-ahead log on this file system (journal mode %q)", mode)
 	}
 	if err != nil {
-		return nil, errors.Join(d.Wrap(err), db.Close())
+		return nil, errors.Join(wrapOpening(path, err), db.Close())
 	}
 	return db, nil
 }

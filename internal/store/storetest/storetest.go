@@ -10,8 +10,9 @@ import (
 )
 
 // Harness makes an empty database for one test and returns what opens the store
-// in it. The suite closes each store before it opens the next.
-type Harness func(t *testing.T) (open func() (*store.Store, error))
+// in it, and what changes a byte in the document of a row behind an open
+// store's back. The suite closes each store before it opens the next.
+type Harness func(t *testing.T) (open func() (*store.Store, error), rot func(t store.Table, key string) error)
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
@@ -25,6 +26,8 @@ func Run(t *testing.T, h Harness) {
 		{"InvalidArguments", testInvalidArguments},
 		{"List", testList},
 		{"ListPages", testListPages},
+		{"RottedRow", testRottedRow},
+		{"RottedRowInATransaction", testRottedRowInATransaction},
 		{"TransactionSeesItself", testTransactionSeesItself},
 		{"ErrorUndoesAll", testErrorUndoesAll},
 		{"PanicUndoesAll", testPanicUndoesAll},
@@ -38,7 +41,8 @@ func Run(t *testing.T, h Harness) {
 		{"Model", testModel},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &database{t: t, open: h(t)}
+			d := &database{t: t}
+			d.open, d.rot = h(t)
 			d.reopen()
 			tt.test(t, d)
 			if err := d.Check(t.Context()); err != nil {
@@ -56,6 +60,7 @@ type database struct {
 	*store.Store
 	t    *testing.T
 	open func() (*store.Store, error)
+	rot  func(t store.Table, key string) error
 }
 
 // reopen closes the store and opens it anew.
