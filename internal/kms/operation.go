@@ -14,7 +14,8 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-const eventSource = "kms.amazonaws.com"
+// EventSource is what CloudTrail calls the service.
+const EventSource = "kms.amazonaws.com"
 
 // The operations. CloudTrail calls all cryptographic ones read-only (KMS
 // Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail").
@@ -58,11 +59,11 @@ func Operation(name string) (gate.Operation, bool) {
 }
 
 func read(name string) *gate.Operation {
-	return &gate.Operation{EventSource: eventSource, Name: name, Action: "kms:" + name, ReadOnly: true}
+	return &gate.Operation{EventSource: EventSource, Name: name, Action: "kms:" + name, ReadOnly: true}
 }
 
 func write(name string) *gate.Operation {
-	return &gate.Operation{EventSource: eventSource, Name: name, Action: "kms:" + name}
+	return &gate.Operation{EventSource: EventSource, Name: name, Action: "kms:" + name}
 }
 
 // do runs one operation: every exported operation passes through it, and what

@@ -19,11 +19,14 @@ import (
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/awsquery"
+	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmshttp"
+	"github.com/strongroom/strongroom/internal/s3"
 	"github.com/strongroom/strongroom/internal/s3/s3http"
 	"github.com/strongroom/strongroom/internal/sigv4"
+	"github.com/strongroom/strongroom/internal/sts"
 	"github.com/strongroom/strongroom/internal/uuid"
 )
 
@@ -38,6 +41,7 @@ const bodyTimeout = 30 * time.Second
 // decides which service a request is for and who makes it, and nothing else.
 type edge struct {
 	regions []string
+	gate    *gate.Gate
 	iam     *iam.Service
 	kms     *kmshttp.Handler
 	sts     *awsquery.Handler
@@ -210,23 +214,28 @@ func (e *edge) serveSTS(w http.ResponseWriter, r *http.Request, c identity.Calle
 		form, err = url.ParseQuery(r.URL.RawQuery)
 	}
 	if err != nil {
-		e.sts.WriteError(w, c.RequestID, awserr.New("MalformedInput", "The request is not a valid form: %v", err))
+		err = awserr.New("MalformedInput", "The request is not a valid form: %v", err)
+		e.sts.WriteError(w, c.RequestID, e.gate.Refused(c, sts.EventSource, "", err))
 		return
 	}
 	e.sts.Serve(w, r, c, form)
 }
 
 func (e *edge) serveS3(w http.ResponseWriter, r *http.Request, c identity.Caller, sig *sigv4.Signature, err error) {
-	var body *sigv4.Body
+	var sign func([]byte) [32]byte
 	if err == nil {
-		var sign func([]byte) [32]byte
-		if sign, err = e.authenticate(r, &c, sig, serviceS3, ""); err == nil {
-			body, err = sigv4.NewBody(newTimedBody(w, r), sig, r.Header, r.ContentLength, sign)
-		}
+		sign, err = e.authenticate(r, &c, sig, serviceS3, "")
 	}
 	if err != nil {
 		e.refuse(w, r, serviceS3, c, err)
 		e.s3.WriteError(w, r, c.RequestID, s3RequestError(err, sig))
+		return
+	}
+	body, err := sigv4.NewBody(newTimedBody(w, r), sig, r.Header, r.ContentLength, sign)
+	if err != nil {
+		// The caller is known by now: the refusal is one for the trail.
+		err = e.gate.Refused(c, s3.EventSource, "", s3RequestError(err, sig))
+		e.s3.WriteError(w, r, c.RequestID, err)
 		return
 	}
 	// The trailer is there when the body has been read, so it is asked for then.

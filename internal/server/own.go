@@ -6,7 +6,9 @@ import (
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/kms/kmshttp"
+	"github.com/strongroom/strongroom/internal/s3"
 	"github.com/strongroom/strongroom/internal/s3/s3http"
 	"github.com/strongroom/strongroom/internal/sts"
 	"github.com/strongroom/strongroom/internal/sts/stshttp"
@@ -19,10 +21,11 @@ func (s *Server) newEdge(g *gate.Gate, tokens *sts.Service) *edge {
 	}
 	return &edge{
 		regions:  s.cfg.Regions,
+		gate:     g,
 		iam:      s.iam,
-		kms:      kmshttp.New(kmshttp.Config{Service: s.kms, Logger: s.log, Refused: refused("kms.amazonaws.com")}),
-		sts:      stshttp.New(tokens, s.log, refused("sts.amazonaws.com")),
-		s3:       s3http.New(s3http.Config{Service: s.s3, Logger: s.log, Refused: refused("s3.amazonaws.com")}),
+		kms:      kmshttp.New(kmshttp.Config{Service: s.kms, Logger: s.log, Refused: refused(kms.EventSource)}),
+		sts:      stshttp.New(tokens, s.log, refused(sts.EventSource)),
+		s3:       s3http.New(s3http.Config{Service: s.s3, Logger: s.log, Refused: refused(s3.EventSource)}),
 		own:      s.ownPages(g),
 		metrics:  s.metrics,
 		refusals: &refusals{log: s.log, clock: s.cfg.Clock},

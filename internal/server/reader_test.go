@@ -172,6 +172,10 @@ func TestIndependentReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := openRaw(t, dir)
+	var bucket struct{ ID string }
+	if err := json.Unmarshal(readRaw(t, db, "buckets", "bucket").doc, &bucket); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range objects {
 		t.Run(name, func(t *testing.T) {
 			var row struct {
@@ -194,7 +198,7 @@ func TestIndependentReader(t *testing.T) {
 
 			// The record beside it, too.
 			aad := []byte("strongroom s3 record 1")
-			for _, f := range [][]byte{[]byte("object"), []byte("bucket"), []byte(name), nil, row.Instance, []byte(row.Mode), []byte(row.KeyArn), row.DataKey, row.ObjectKey, []byte(row.ManifestBlob)} {
+			for _, f := range [][]byte{[]byte("object"), []byte("bucket"), []byte(bucket.ID), []byte(name), nil, row.Instance, []byte(row.Mode), []byte(row.KeyArn), row.DataKey, row.ObjectKey, []byte(row.ManifestBlob)} {
 				aad = append(binary.BigEndian.AppendUint32(aad, uint32(len(f))), f...)
 			}
 			doc["sealed"], doc["aad"] = row.Attributes, aad

@@ -16,8 +16,11 @@ type Service struct{ gate *gate.Gate }
 // New makes a Service whose calls pass through g.
 func New(g *gate.Gate) *Service { return &Service{gate: g} }
 
+// EventSource is what CloudTrail calls the service.
+const EventSource = "sts.amazonaws.com"
+
 var getCallerIdentity = gate.Operation{
-	EventSource: "sts.amazonaws.com",
+	EventSource: EventSource,
 	Name:        "GetCallerIdentity",
 	Action:      "sts:GetCallerIdentity",
 	ReadOnly:    true,
