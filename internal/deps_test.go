@@ -24,13 +24,14 @@ const module = "github.com/strongroom/strongroom/"
 // not here is refused; so is a package that is not here.
 var imports = map[string][]string{
 	// Leaves.
-	"internal/secret":   {},
-	"internal/arn":      {},
-	"internal/awserr":   {},
-	"internal/durable":  {},
-	"internal/sigv4":    {},
-	"internal/uuid":     {},
-	"internal/identity": {"internal/arn"},
+	"internal/secret":     {},
+	"internal/arn":        {},
+	"internal/awserr":     {},
+	"internal/durable":    {},
+	"internal/sigv4":      {},
+	"internal/uuid":       {},
+	"internal/jsonstring": {},
+	"internal/identity":   {"internal/arn"},
 
 	// State, shapes, trail and custody: none knows another.
 	"internal/store":           {},
@@ -38,14 +39,14 @@ var imports = map[string][]string{
 	"internal/store/storetest": {"internal/store"},
 	"internal/model":           {"internal/awserr", "internal/secret"},
 	"internal/model/gen":       {"internal/model"},
-	"internal/audit":           {"internal/durable"},
+	"internal/audit":           {"internal/durable", "internal/jsonstring"},
 	"internal/hsm":             {"internal/durable", "internal/secret"},
 
 	// Wire protocols and shapes, formats, the gate, records.
 	"internal/kms/kmsapi":     {"internal/awserr", "internal/secret"},
 	"internal/s3/s3api":       {"internal/awserr", "internal/secret"},
 	"internal/sts/stsapi":     {"internal/awserr", "internal/secret"},
-	"internal/awsjson":        {"internal/awserr", "internal/identity", "internal/model", "internal/secret"},
+	"internal/awsjson":        {"internal/awserr", "internal/identity", "internal/jsonstring", "internal/model", "internal/secret"},
 	"internal/restxml":        {"internal/awserr", "internal/s3/s3api", "internal/secret"},
 	"internal/awsquery":       {"internal/awserr", "internal/identity", "internal/restxml"}, // for the text of XML
 	"internal/gate":           {"internal/audit", "internal/awserr", "internal/identity", "internal/uuid"},
@@ -55,7 +56,7 @@ var imports = map[string][]string{
 	"internal/iam":            {"internal/arn", "internal/audit", "internal/awserr", "internal/hsm", "internal/identity", "internal/secret", "internal/store", "internal/uuid"},
 
 	// Services: they never import each other.
-	"internal/kms": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity",
+	"internal/kms": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity", "internal/jsonstring",
 		"internal/kms/ciphertext", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/model", "internal/secret", "internal/store", "internal/uuid"},
 	"internal/s3": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity",
 		"internal/model", "internal/s3/s3api", "internal/s3/sse", "internal/secret", "internal/store"},

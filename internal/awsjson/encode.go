@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
+	"github.com/strongroom/strongroom/internal/jsonstring"
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
@@ -72,7 +72,7 @@ func closed(dst []byte, end byte) []byte {
 func (f *field) append(dst []byte, v reflect.Value) ([]byte, error) {
 	switch f.kind {
 	case kindString, kindEnum:
-		return appendString(dst, v.Elem().String()), nil
+		return jsonstring.Append(dst, v.Elem().String()), nil
 	case kindInt:
 		return strconv.AppendInt(dst, v.Elem().Int(), 10), nil
 	case kindBool:
@@ -100,7 +100,7 @@ func (f *field) append(dst []byte, v reflect.Value) ([]byte, error) {
 				return dst, err
 			}
 		} else {
-			dst = appendString(dst, v.Index(i).String())
+			dst = jsonstring.Append(dst, v.Index(i).String())
 		}
 		dst = append(dst, ',')
 	}
@@ -110,8 +110,8 @@ func (f *field) append(dst []byte, v reflect.Value) ([]byte, error) {
 func appendMap(dst []byte, m map[string]string) []byte {
 	dst = append(dst, '{')
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		dst = append(appendString(dst, k), ':')
-		dst = append(appendString(dst, m[k]), ',')
+		dst = append(jsonstring.Append(dst, k), ':')
+		dst = append(jsonstring.Append(dst, m[k]), ',')
 	}
 	return closed(dst, '}')
 }
@@ -138,45 +138,4 @@ func appendTime(dst []byte, t time.Time) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return dst
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString quotes s. Invalid UTF-8 becomes U+FFFD: a text that is no JSON
-// would make a client lose the whole answer.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[start:i]...), "\ufffd"...)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		start = i
-	}
-	return append(append(dst, s[start:]...), '"')
 }

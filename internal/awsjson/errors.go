@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/jsonstring"
 )
 
 const (
@@ -47,13 +48,13 @@ func (h *Handler) WriteError(w http.ResponseWriter, requestID string, err error)
 	if h.cfg.OnError != nil {
 		h.cfg.OnError(code)
 	}
-	body := appendString([]byte(`{"__type":`), string(code))
+	body := jsonstring.Append([]byte(`{"__type":`), string(code))
 	if message != "" {
 		key := `,"message":`
 		if code == accessDeniedException {
 			key = `,"Message":`
 		}
-		body = appendString(append(body, key...), message)
+		body = jsonstring.Append(append(body, key...), message)
 	}
 	body = append(body, '}')
 	writeHeaders(w, requestID, len(body), status)

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
+	"github.com/strongroom/strongroom/internal/jsonstring"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 )
 
@@ -36,7 +36,7 @@ func (o object) name(name string) object {
 }
 
 func (o object) str(name, value string) object {
-	return append(appendString(o.name(name), value), ',')
+	return append(jsonstring.Append(o.name(name), value), ',')
 }
 
 func (o object) boolean(name string, value bool) object {
@@ -72,8 +72,8 @@ func (o object) context(pairs map[string]string) object {
 }
 
 func appendPair(o object, name, value string) object {
-	o = append(appendString(o, name), ':')
-	return append(appendString(o, value), ',')
+	o = append(jsonstring.Append(o, name), ':')
+	return append(jsonstring.Append(o, value), ',')
 }
 
 // optional appends a string that is left out when absent.
@@ -82,37 +82,6 @@ func optional[T ~string](o object, name string, value *T) object {
 		return o
 	}
 	return o.str(name, string(*value))
-}
-
-// appendString appends s as a JSON string (RFC 8259 section 7). What is not
-// UTF-8 becomes U+FFFD, so that a record is always well-formed.
-func appendString(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	from := 0 // s[from:i] needs no change
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[from:i]...), "\ufffd"...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c < 0x20 || c == '"' || c == '\\' {
-			dst = append(dst, s[from:i]...)
-			if c < 0x20 {
-				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			} else {
-				dst = append(dst, '\\', c)
-			}
-			from = i + 1
-		}
-		i++
-	}
-	return append(append(dst, s[from:]...), '"')
 }
 
 func encryptParameters(req *kmsapi.EncryptRequest) json.RawMessage {
