@@ -36,12 +36,17 @@ func outcome(err error) error {
 	case errors.Is(err, ErrNoSpace), errors.Is(err, store.ErrDiskFull):
 		return awserr.Wrap(err, s3api.ServiceUnavailable, "Service is unable to handle request.")
 	case errors.Is(err, context.Canceled):
-		// The client hung up. Nobody hears the answer; it is no fault of ours.
-		return awserr.Wrap(err, s3api.RequestTimeout, "Your socket connection to the server was not read from or written to within the timeout period.")
+		return hungUp(err)
 	case errors.Is(err, hsm.ErrAuth), errors.Is(err, sse.ErrTampered):
 		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}
 	return err
+}
+
+// hungUp is the outcome of a call whose client went away. Nobody hears the
+// answer, and it is no fault of the server's.
+func hungUp(err error) error {
+	return awserr.Wrap(err, s3api.RequestTimeout, "Your socket connection to the server was not read from or written to within the timeout period.")
 }
 
 // kmsError carries an error of KMS over to S3: a refusal stays AccessDenied,
@@ -58,6 +63,8 @@ func kmsError(err error) error {
 	case "InvalidCiphertextException", "IncorrectKeyException":
 		// The caller sent no ciphertext: it is ours, and it was changed.
 		return tampered("data key", hideCode(err))
+	case "RequestAbortedException":
+		return hungUp(hideCode(err))
 	case "ThrottlingException":
 		return awserr.Wrap(err, s3api.SlowDown, "Please reduce your request rate.")
 	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":

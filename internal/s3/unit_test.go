@@ -96,6 +96,7 @@ func TestKMSErrors(t *testing.T) {
 		{"refusal as KMS names it", awserr.New("AccessDeniedException", "User: …"), s3api.AccessDenied},
 		{"server error", awserr.New("KMSInternalException", "x"), ""},
 		{"our own blob was changed", awserr.Bare("InvalidCiphertextException"), ""},
+		{"the client hung up", awserr.New("RequestAbortedException", "x"), s3api.RequestTimeout},
 		{"throttled", awserr.New("ThrottlingException", "x"), s3api.SlowDown},
 		{"no code", errors.New("x"), ""},
 	} {
