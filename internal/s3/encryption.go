@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
@@ -83,18 +84,14 @@ func (r sseRequest) parse(bucket, key string) (encryption, error) {
 func parseContext(header *string, resource string) (map[string]string, error) {
 	pairs := map[string]string{}
 	if header != nil {
-		malformed := invalidArgument(headerContext, *header,
-			"The header '%s' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map", headerContext)
 		raw, err := base64.StdEncoding.DecodeString(*header)
-		if err != nil {
-			return nil, malformed
+		ok := err == nil
+		if ok {
+			pairs, ok = stringMap(raw)
 		}
-		d := json.NewDecoder(bytes.NewReader(raw))
-		if err := d.Decode(&pairs); err != nil || pairs == nil {
-			return nil, malformed
-		}
-		if _, err := d.Token(); err != io.EOF {
-			return nil, malformed
+		if !ok {
+			return nil, invalidArgument(headerContext, *header,
+				"The header '%s' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map", headerContext)
 		}
 	}
 	if given, ok := pairs[contextARN]; ok && given != resource {
@@ -102,6 +99,37 @@ func parseContext(header *string, resource string) (map[string]string, error) {
 	}
 	pairs[contextARN] = resource
 	return pairs, nil
+}
+
+// stringMap reads a JSON object of strings and nothing else. It takes only what
+// has one meaning: a null, a name given twice, or text that is not UTF-8 would
+// be bound to the object as something other than was sent.
+func stringMap(raw []byte) (map[string]string, bool) {
+	pairs := map[string]string{}
+	if !utf8.Valid(raw) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, false
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, false
+		}
+		token, err := d.Token()
+		value, ok := token.(string)
+		if _, twice := pairs[name.(string)]; err != nil || !ok || twice {
+			return nil, false
+		}
+		pairs[name.(string)] = value
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('}') {
+		return nil, false
+	}
+	_, err := d.Token()
+	return pairs, err == io.EOF
 }
 
 // newKey makes the key of an object that is about to be written, for instance

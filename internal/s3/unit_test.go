@@ -2,8 +2,10 @@ package s3
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"testing"
 	"testing/iotest"
 
@@ -31,6 +33,50 @@ func FuzzParseRange(f *testing.F) {
 		}
 		if r.offset < 0 || r.length < 0 || r.offset > size-r.length || r.partial && r.length == 0 {
 			t.Errorf("got %+v for %q of %d bytes", r, header, size)
+		}
+	})
+}
+
+func TestStringMap(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     map[string]string // nil: refused
+	}{
+		{"empty", `{}`, map[string]string{}},
+		{"pairs", ` {"a":"1","b":"ü"} `, map[string]string{"a": "1", "b": "ü"}},
+		{"null", `null`, nil},
+		{"null value", `{"a":null}`, nil},
+		{"number", `{"a":1}`, nil},
+		{"object", `{"a":{"b":"c"}}`, nil},
+		{"name twice", `{"a":"1","a":"2"}`, nil},
+		{"array", `["a"]`, nil},
+		{"something behind", `{"a":"1"}{}`, nil},
+		{"cut", `{"a":"1"`, nil},
+		{"no value", `{"a"}`, nil},
+		{"not UTF-8", "{\"a\":\"\xff\"}", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := stringMap([]byte(tt.in))
+			if ok != (tt.want != nil) || ok && !maps.Equal(got, tt.want) {
+				t.Errorf("got %v, %v, want %v", got, ok, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzStringMap: what is taken means the same to encoding/json.
+func FuzzStringMap(f *testing.F) {
+	for _, seed := range []string{`{"a":"1","b":"ü"}`, `{"a":null}`, `{"a":"1","a":"2"}`, `{"\ud800":"x"}`, `[{}]`, `{"a":{}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, ok := stringMap(raw)
+		if !ok {
+			return
+		}
+		want := map[string]string{}
+		if err := json.Unmarshal(raw, &want); err != nil || !maps.Equal(got, want) {
+			t.Errorf("got %v for %q, want %v, %v", got, raw, want, err)
 		}
 	})
 }
