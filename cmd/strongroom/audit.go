@@ -13,7 +13,7 @@ import (
 
 func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Read and verify the audit trail", Args: cobra.NoArgs, RunE: help}
-	cmd.AddCommand(auditTailCommand(), auditVerifyCommand())
+	cmd.AddCommand(auditTailCommand(), auditVerifyCommand(), auditRepairCommand())
 	return cmd
 }
 
@@ -96,6 +96,37 @@ Works while the server runs. Exits with 2 when something is wrong, and says wher
 				printf(cmd.OutOrStdout(), ", %s to %s", r.First.Format(time.RFC3339), r.Last.Format(time.RFC3339))
 			}
 			printf(cmd.OutOrStdout(), "\nhead: %x\n", r.Head)
+			return nil
+		},
+	}
+	dataDirFlag(cmd, &dataDir)
+	return cmd
+}
+
+func auditRepairCommand() *cobra.Command {
+	var dataDir string
+	cmd := &cobra.Command{
+		Use:   "repair",
+		Short: "Cut a damaged end off the audit trail, and keep it, so that the server can start",
+		Long: `Cut a damaged end off the audit trail, so that the server can start: after a
+power cut the records of the last milliseconds may be there in part. What is cut
+off is kept in a file beside the segment. Records of changes are in the database
+too, and the next start puts them back. Nothing here can tell a power cut from
+tampering: look at what was kept. Damage further back is not repaired.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := server.HasAudit(dataDir); err != nil {
+				return err
+			}
+			r, err := audit.Repair(server.AuditDir(dataDir))
+			if err != nil {
+				return err
+			}
+			if r.Bytes == 0 {
+				printf(cmd.OutOrStdout(), "the trail is whole: nothing to repair\n")
+				return nil
+			}
+			printf(cmd.OutOrStdout(), "%v\ncut off %d bytes, kept in %s\n", &r.Damage, r.Bytes, r.Kept)
 			return nil
 		},
 	}

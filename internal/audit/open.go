@@ -47,7 +47,7 @@ func open(cfg Config, d disk) (_ *Log, err error) {
 		lock.Close()
 		if _, ok := errors.AsType[*DamageError](err); ok {
 			err = fmt.Errorf("%w; nothing was changed: put the segment back from a copy, "+
-				"or keep the directory as evidence, move it away and start with a new one", err)
+				"or, if a power cut did this, cut off and keep the damaged end with `strongroom audit repair`", err)
 		}
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// DamageError says that the trail is not what was written. Nothing in this
-// package changes a damaged trail.
+// DamageError says that the trail is not what was written. Nothing but Repair
+// changes a damaged trail.
 type DamageError struct {
 	Segment int64  // number of the segment
 	Offset  int64  // in the segment's file: the start of the frame or field that is wrong
