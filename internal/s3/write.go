@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/hsm"
@@ -67,20 +66,13 @@ func checkStorageClass(class *s3api.StorageClass) error {
 	return notImplemented("x-amz-storage-class")
 }
 
-// newHeaders keeps the standard headers. The transfer coding aws-chunked is
-// none of the object's.
+// newHeaders keeps the standard headers as they were sent. (The edge has taken
+// the transfer coding aws-chunked out of Content-Encoding.)
 func newHeaders(cacheControl, disposition, encoding, language, contentType, expires *string) headers {
 	h := headers{
-		CacheControl: deref(cacheControl), ContentDisposition: deref(disposition),
+		CacheControl: deref(cacheControl), ContentDisposition: deref(disposition), ContentEncoding: deref(encoding),
 		ContentLanguage: deref(language), ContentType: deref(contentType), Expires: deref(expires),
 	}
-	var kept []string
-	for coding := range strings.SplitSeq(deref(encoding), ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
-			kept = append(kept, coding)
-		}
-	}
-	h.ContentEncoding = strings.Join(kept, ",")
 	if h.ContentType == "" {
 		h.ContentType = "binary/octet-stream"
 	}

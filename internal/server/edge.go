@@ -238,6 +238,7 @@ func (e *edge) serveS3(w http.ResponseWriter, r *http.Request, c identity.Caller
 		e.s3.WriteError(w, r, c.RequestID, err)
 		return
 	}
+	sigv4.StripTransferCoding(r.Header)
 	// The trailer is there when the body has been read, so it is asked for then.
 	trailer := func(name string) string { return body.Trailer().Get(name) }
 	e.s3.Serve(w, r, c, s3Body{body}, trailer, body.DecodedLength())

@@ -1,6 +1,9 @@
 package sigv4
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // The values of x-amz-content-sha256 besides the hex SHA-256 of the body.
 // "Signature Calculations for the Authorization Header", Amazon S3 API Reference.
@@ -51,4 +54,20 @@ func StripAWSChunked(contentEncoding string) string {
 		return contentEncoding
 	}
 	return strings.Join(kept, ",")
+}
+
+// StripTransferCoding takes aws-chunked out of h's Content-Encoding, and the
+// header with it when nothing is left: the coding is the transfer's and none of
+// the object's. To be called when the signature, which covers the header as it
+// was sent, has been verified.
+func StripTransferCoding(h http.Header) {
+	const name = "Content-Encoding"
+	sent := strings.Join(h[name], ",")
+	switch kept := StripAWSChunked(sent); kept {
+	case sent:
+	case "":
+		delete(h, name)
+	default:
+		h[name] = []string{kept}
+	}
 }

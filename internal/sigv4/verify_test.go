@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,6 +182,30 @@ func TestKinds(t *testing.T) {
 	}
 	if got := sigv4.Kind(0).String(); got != "invalid kind 0" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestStripTransferCoding(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		in, want []string
+	}{
+		{"alone", []string{"aws-chunked"}, nil},
+		{"behind another", []string{"gzip, aws-chunked"}, []string{"gzip"}},
+		{"in a header of its own", []string{"gzip", "aws-chunked"}, []string{"gzip"}},
+		{"not there", []string{"gzip, br"}, []string{"gzip, br"}},
+		{"no header", nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := http.Header{}
+			if tc.in != nil {
+				h["Content-Encoding"] = tc.in
+			}
+			sigv4.StripTransferCoding(h)
+			if got := h["Content-Encoding"]; !slices.Equal(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -216,6 +216,7 @@ func (k *kit) serve(w http.ResponseWriter, r *http.Request) {
 		k.handler.WriteError(w, r, id, err)
 		return
 	}
+	sigv4.StripTransferCoding(r.Header)
 	trailer := func(name string) string { return body.Trailer().Get(name) }
 	k.handler.Serve(w, r, c, body, trailer, body.DecodedLength())
 }

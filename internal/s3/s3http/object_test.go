@@ -179,13 +179,14 @@ func TestStoredHeadersComeBack(t *testing.T) {
 	_, err := k.PutObject(t.Context(), &client.PutObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("x"),
 		CacheControl: aws.String("no-store"), ContentDisposition: aws.String("attachment"), ContentLanguage: aws.String("de"),
-		ContentType: aws.String("text/plain"), Metadata: map[string]string{"Colour": "blue", "empty": ""},
+		ContentEncoding: aws.String("gzip, br"),
+		ContentType:     aws.String("text/plain"), Metadata: map[string]string{"Colour": "blue", "empty": ""},
 	})
 	k.check(err)
 	out, err := k.GetObject(t.Context(), &client.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), ResponseContentType: aws.String("text/html")})
 	k.check(err)
-	got := []string{*out.CacheControl, *out.ContentDisposition, *out.ContentLanguage, *out.ContentType, out.Metadata["colour"], out.LastModified.Format(time.RFC3339)}
-	want := []string{"no-store", "attachment", "de", "text/html", "blue", "2026-11-23T11:02:03Z"}
+	got := []string{*out.CacheControl, *out.ContentDisposition, *out.ContentEncoding, *out.ContentLanguage, *out.ContentType, out.Metadata["colour"], out.LastModified.Format(time.RFC3339)}
+	want := []string{"no-store", "attachment", "gzip, br", "de", "text/html", "blue", "2026-11-23T11:02:03Z"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
