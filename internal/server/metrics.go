@@ -22,6 +22,9 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	inFlight prometheus.Gauge
 	panics   prometheus.Counter
+
+	workerFailures *prometheus.CounterVec
+	workerSuccess  *prometheus.GaugeVec
 }
 
 func newMetrics(trail *audit.Log) *metrics {
@@ -43,8 +46,14 @@ func newMetrics(trail *audit.Log) *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "strongroom_panics_total", Help: "Requests that ended in a panic of the server; each is a bug.",
 		}),
+		workerFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "strongroom_worker_failures_total", Help: "Failed runs of the server's own jobs, by job; each is in the log.",
+		}, []string{"worker"}),
+		workerSuccess: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "strongroom_worker_last_success_seconds", Help: "When each of the server's own jobs last ended well, in Unix seconds.",
+		}, []string{"worker"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics,
+	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics, m.workerFailures, m.workerSuccess,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "strongroom_audit_records_total", Help: "Audit records written since start.",

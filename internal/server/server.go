@@ -48,6 +48,7 @@ type Server struct {
 	s3    *s3.Service
 
 	metrics  *metrics
+	workers  *workers
 	listener net.Listener
 	http     *http.Server
 }
@@ -152,7 +153,20 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.metrics = newMetrics(s.trail)
 	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))
+	s.workers = &workers{
+		log: s.log, clock: cfg.Clock,
+		failed: func(name string) { s.metrics.workerFailures.WithLabelValues(name).Inc() },
+		done: func(name string, at time.Time) {
+			s.metrics.workerSuccess.WithLabelValues(name).Set(float64(at.Unix()))
+		},
+	}
+	s.workers.start(s.jobs())
 	return nil
+}
+
+// jobs are the server's workers.
+func (s *Server) jobs() []worker {
+	return []worker{}
 }
 
 // openTrail opens the audit trail, appends what the database has and the trail
@@ -260,6 +274,10 @@ func (s *Server) Close() error {
 			errs = append(errs, err)
 		}
 		s.listener = nil
+	}
+	if s.workers != nil {
+		s.workers.close()
+		s.workers = nil
 	}
 	if s.s3 != nil {
 		errs = append(errs, s.s3.Close())

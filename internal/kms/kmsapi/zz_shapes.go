@@ -21,6 +21,16 @@ type AliasListEntry struct {
 	LastUpdatedDate *time.Time `aws:"LastUpdatedDate"`
 }
 
+// CancelKeyDeletionRequest is the input of CancelKeyDeletion.
+type CancelKeyDeletionRequest struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// CancelKeyDeletionResponse is the output of CancelKeyDeletion.
+type CancelKeyDeletionResponse struct {
+	KeyId *string `aws:"KeyId"`
+}
+
 // CreateAliasRequest is the input of CreateAlias.
 type CreateAliasRequest struct {
 	AliasName   *string `aws:"AliasName"`
@@ -95,6 +105,11 @@ type DecryptResponse struct {
 	EncryptionAlgorithm    *EncryptionAlgorithmSpec `aws:"EncryptionAlgorithm"`
 	CiphertextForRecipient []byte                   `aws:"CiphertextForRecipient"`
 	KeyMaterialId          *string                  `aws:"KeyMaterialId"`
+}
+
+// DeleteAliasRequest is the input of DeleteAlias.
+type DeleteAliasRequest struct {
+	AliasName *string `aws:"AliasName"`
 }
 
 // DescribeKeyRequest is the input of DescribeKey.
@@ -198,6 +213,31 @@ type GenerateDataKeyWithoutPlaintextResponse struct {
 	CiphertextBlob []byte  `aws:"CiphertextBlob"`
 	KeyId          *string `aws:"KeyId"`
 	KeyMaterialId  *string `aws:"KeyMaterialId"`
+}
+
+// GenerateRandomRequest is the input of GenerateRandom.
+type GenerateRandomRequest struct {
+	NumberOfBytes    *int32         `aws:"NumberOfBytes"`
+	CustomKeyStoreId *string        `aws:"CustomKeyStoreId"`
+	Recipient        *RecipientInfo `aws:"Recipient"`
+}
+
+// GenerateRandomResponse is the output of GenerateRandom.
+type GenerateRandomResponse struct {
+	Plaintext              secret.Bytes `aws:"Plaintext"`
+	CiphertextForRecipient []byte       `aws:"CiphertextForRecipient"`
+}
+
+// GetKeyPolicyRequest is the input of GetKeyPolicy.
+type GetKeyPolicyRequest struct {
+	KeyId      *string `aws:"KeyId"`
+	PolicyName *string `aws:"PolicyName"`
+}
+
+// GetKeyPolicyResponse is the output of GetKeyPolicy.
+type GetKeyPolicyResponse struct {
+	Policy     *string `aws:"Policy"`
+	PolicyName *string `aws:"PolicyName"`
 }
 
 // KeyAgreementAlgorithmSpec is the enumeration of that name.
@@ -325,6 +365,20 @@ type ListAliasesResponse struct {
 	Truncated  *bool            `aws:"Truncated"`
 }
 
+// ListKeyPoliciesRequest is the input of ListKeyPolicies.
+type ListKeyPoliciesRequest struct {
+	KeyId  *string `aws:"KeyId"`
+	Limit  *int32  `aws:"Limit"`
+	Marker *string `aws:"Marker"`
+}
+
+// ListKeyPoliciesResponse is the output of ListKeyPolicies.
+type ListKeyPoliciesResponse struct {
+	PolicyNames []string `aws:"PolicyNames,always"`
+	NextMarker  *string  `aws:"NextMarker"`
+	Truncated   *bool    `aws:"Truncated"`
+}
+
 // ListKeysRequest is the input of ListKeys.
 type ListKeysRequest struct {
 	Limit  *int32  `aws:"Limit"`
@@ -336,6 +390,20 @@ type ListKeysResponse struct {
 	Keys       []KeyListEntry `aws:"Keys,always"`
 	NextMarker *string        `aws:"NextMarker"`
 	Truncated  *bool          `aws:"Truncated"`
+}
+
+// ListResourceTagsRequest is the input of ListResourceTags.
+type ListResourceTagsRequest struct {
+	KeyId  *string `aws:"KeyId"`
+	Limit  *int32  `aws:"Limit"`
+	Marker *string `aws:"Marker"`
+}
+
+// ListResourceTagsResponse is the output of ListResourceTags.
+type ListResourceTagsResponse struct {
+	Tags       []Tag   `aws:"Tags,always"`
+	NextMarker *string `aws:"NextMarker"`
+	Truncated  *bool   `aws:"Truncated"`
 }
 
 // MacAlgorithmSpec is the enumeration of that name.
@@ -382,10 +450,57 @@ const (
 	OriginTypeExternalKeyStore OriginType = "EXTERNAL_KEY_STORE"
 )
 
+// PutKeyPolicyRequest is the input of PutKeyPolicy.
+type PutKeyPolicyRequest struct {
+	KeyId                          *string `aws:"KeyId"`
+	PolicyName                     *string `aws:"PolicyName"`
+	Policy                         *string `aws:"Policy"`
+	BypassPolicyLockoutSafetyCheck *bool   `aws:"BypassPolicyLockoutSafetyCheck"`
+}
+
+// ReEncryptRequest is the input of ReEncrypt.
+type ReEncryptRequest struct {
+	CiphertextBlob                 []byte                   `aws:"CiphertextBlob"`
+	SourceEncryptionContext        map[string]string        `aws:"SourceEncryptionContext"`
+	SourceKeyId                    *string                  `aws:"SourceKeyId"`
+	DestinationKeyId               *string                  `aws:"DestinationKeyId"`
+	DestinationEncryptionContext   map[string]string        `aws:"DestinationEncryptionContext"`
+	SourceEncryptionAlgorithm      *EncryptionAlgorithmSpec `aws:"SourceEncryptionAlgorithm"`
+	DestinationEncryptionAlgorithm *EncryptionAlgorithmSpec `aws:"DestinationEncryptionAlgorithm"`
+	GrantTokens                    []string                 `aws:"GrantTokens"`
+	DryRun                         *bool                    `aws:"DryRun"`
+	DryRunModifiers                []DryRunModifierType     `aws:"DryRunModifiers"`
+}
+
+// ReEncryptResponse is the output of ReEncrypt.
+type ReEncryptResponse struct {
+	CiphertextBlob                 []byte                   `aws:"CiphertextBlob"`
+	SourceKeyId                    *string                  `aws:"SourceKeyId"`
+	KeyId                          *string                  `aws:"KeyId"`
+	SourceEncryptionAlgorithm      *EncryptionAlgorithmSpec `aws:"SourceEncryptionAlgorithm"`
+	DestinationEncryptionAlgorithm *EncryptionAlgorithmSpec `aws:"DestinationEncryptionAlgorithm"`
+	SourceKeyMaterialId            *string                  `aws:"SourceKeyMaterialId"`
+	DestinationKeyMaterialId       *string                  `aws:"DestinationKeyMaterialId"`
+}
+
 // RecipientInfo is the structure of that name.
 type RecipientInfo struct {
 	KeyEncryptionAlgorithm *KeyEncryptionMechanism `aws:"KeyEncryptionAlgorithm"`
 	AttestationDocument    []byte                  `aws:"AttestationDocument"`
+}
+
+// ScheduleKeyDeletionRequest is the input of ScheduleKeyDeletion.
+type ScheduleKeyDeletionRequest struct {
+	KeyId               *string `aws:"KeyId"`
+	PendingWindowInDays *int32  `aws:"PendingWindowInDays"`
+}
+
+// ScheduleKeyDeletionResponse is the output of ScheduleKeyDeletion.
+type ScheduleKeyDeletionResponse struct {
+	KeyId               *string    `aws:"KeyId"`
+	DeletionDate        *time.Time `aws:"DeletionDate"`
+	KeyState            *KeyState  `aws:"KeyState"`
+	PendingWindowInDays *int32     `aws:"PendingWindowInDays"`
 }
 
 // SigningAlgorithmSpec is the enumeration of that name.
@@ -412,6 +527,30 @@ const (
 type Tag struct {
 	TagKey   *string `aws:"TagKey"`
 	TagValue *string `aws:"TagValue"`
+}
+
+// TagResourceRequest is the input of TagResource.
+type TagResourceRequest struct {
+	KeyId *string `aws:"KeyId"`
+	Tags  []Tag   `aws:"Tags"`
+}
+
+// UntagResourceRequest is the input of UntagResource.
+type UntagResourceRequest struct {
+	KeyId   *string  `aws:"KeyId"`
+	TagKeys []string `aws:"TagKeys"`
+}
+
+// UpdateAliasRequest is the input of UpdateAlias.
+type UpdateAliasRequest struct {
+	AliasName   *string `aws:"AliasName"`
+	TargetKeyId *string `aws:"TargetKeyId"`
+}
+
+// UpdateKeyDescriptionRequest is the input of UpdateKeyDescription.
+type UpdateKeyDescriptionRequest struct {
+	KeyId       *string `aws:"KeyId"`
+	Description *string `aws:"Description"`
 }
 
 // XksKeyConfigurationType is the structure of that name.

@@ -14,17 +14,21 @@ var services = []service{
 	{
 		file: "kms.json", dir: "kms/kmsapi", pkg: "kmsapi",
 		operations: []string{
-			"CreateKey", "DescribeKey", "ListKeys", "EnableKey", "DisableKey",
-			"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
-			"CreateAlias", "ListAliases",
+			"CreateKey", "DescribeKey", "ListKeys", "EnableKey", "DisableKey", "UpdateKeyDescription",
+			"ScheduleKeyDeletion", "CancelKeyDeletion",
+			"Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateRandom",
+			"CreateAlias", "UpdateAlias", "DeleteAlias", "ListAliases",
+			"TagResource", "UntagResource", "ListResourceTags",
+			"GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
 		},
 	},
 	{
 		file: "s3.json", dir: "s3/s3api", pkg: "s3api",
 		operations: []string{
 			"CreateBucket", "HeadBucket", "ListBuckets", "DeleteBucket", "GetBucketLocation",
-			"PutObject", "GetObject", "HeadObject", "DeleteObject", "ListObjects", "ListObjectsV2",
-			"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts",
+			"PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject", "DeleteObjects", "ListObjects", "ListObjectsV2",
+			"CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload",
+			"ListParts", "ListMultipartUploads",
 		},
 	},
 	{

@@ -235,6 +235,101 @@ type CompletedPart struct {
 	PartNumber        *int32  `aws:"PartNumber"`
 }
 
+// CopyObjectOutput is the output of CopyObject.
+type CopyObjectOutput struct {
+	CopyObjectResult        *CopyObjectResult     `aws:"CopyObjectResult,payload"`
+	Expiration              *string               `aws:"x-amz-expiration,header"`
+	CopySourceVersionId     *string               `aws:"x-amz-copy-source-version-id,header"`
+	VersionId               *string               `aws:"x-amz-version-id,header"`
+	ServerSideEncryption    *ServerSideEncryption `aws:"x-amz-server-side-encryption,header"`
+	SSECustomerAlgorithm    *string               `aws:"x-amz-server-side-encryption-customer-algorithm,header"`
+	SSECustomerKeyMD5       *string               `aws:"x-amz-server-side-encryption-customer-key-MD5,header"`
+	SSEKMSKeyId             *string               `aws:"x-amz-server-side-encryption-aws-kms-key-id,header"`
+	SSEKMSEncryptionContext *string               `aws:"x-amz-server-side-encryption-context,header"`
+	BucketKeyEnabled        *bool                 `aws:"x-amz-server-side-encryption-bucket-key-enabled,header"`
+	RequestCharged          *RequestCharged       `aws:"x-amz-request-charged,header"`
+}
+
+// CopyObjectRequest is the input of CopyObject.
+type CopyObjectRequest struct {
+	ACL                            *ObjectCannedACL           `aws:"x-amz-acl,header"`
+	Bucket                         *string                    `aws:"Bucket,uri"`
+	CacheControl                   *string                    `aws:"Cache-Control,header"`
+	ChecksumAlgorithm              *ChecksumAlgorithm         `aws:"x-amz-checksum-algorithm,header"`
+	ContentDisposition             *string                    `aws:"Content-Disposition,header"`
+	ContentEncoding                *string                    `aws:"Content-Encoding,header"`
+	ContentLanguage                *string                    `aws:"Content-Language,header"`
+	ContentType                    *string                    `aws:"Content-Type,header"`
+	CopySource                     *string                    `aws:"x-amz-copy-source,header"`
+	CopySourceIfMatch              *string                    `aws:"x-amz-copy-source-if-match,header"`
+	CopySourceIfModifiedSince      *time.Time                 `aws:"x-amz-copy-source-if-modified-since,header"`
+	CopySourceIfNoneMatch          *string                    `aws:"x-amz-copy-source-if-none-match,header"`
+	CopySourceIfUnmodifiedSince    *time.Time                 `aws:"x-amz-copy-source-if-unmodified-since,header"`
+	Expires                        *string                    `aws:"Expires,header"`
+	GrantFullControl               *string                    `aws:"x-amz-grant-full-control,header"`
+	GrantRead                      *string                    `aws:"x-amz-grant-read,header"`
+	GrantReadACP                   *string                    `aws:"x-amz-grant-read-acp,header"`
+	GrantWriteACP                  *string                    `aws:"x-amz-grant-write-acp,header"`
+	IfMatch                        *string                    `aws:"If-Match,header"`
+	IfNoneMatch                    *string                    `aws:"If-None-Match,header"`
+	Key                            *string                    `aws:"Key,uri"`
+	Metadata                       map[string]string          `aws:"x-amz-meta-,headers"`
+	MetadataDirective              *MetadataDirective         `aws:"x-amz-metadata-directive,header"`
+	TaggingDirective               *TaggingDirective          `aws:"x-amz-tagging-directive,header"`
+	ServerSideEncryption           *ServerSideEncryption      `aws:"x-amz-server-side-encryption,header"`
+	StorageClass                   *StorageClass              `aws:"x-amz-storage-class,header"`
+	WebsiteRedirectLocation        *string                    `aws:"x-amz-website-redirect-location,header"`
+	SSECustomerAlgorithm           *string                    `aws:"x-amz-server-side-encryption-customer-algorithm,header"`
+	SSECustomerKey                 secret.Bytes               `aws:"x-amz-server-side-encryption-customer-key,header"`
+	SSECustomerKeyMD5              *string                    `aws:"x-amz-server-side-encryption-customer-key-MD5,header"`
+	SSEKMSKeyId                    *string                    `aws:"x-amz-server-side-encryption-aws-kms-key-id,header"`
+	SSEKMSEncryptionContext        *string                    `aws:"x-amz-server-side-encryption-context,header"`
+	BucketKeyEnabled               *bool                      `aws:"x-amz-server-side-encryption-bucket-key-enabled,header"`
+	CopySourceSSECustomerAlgorithm *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-algorithm,header"`
+	CopySourceSSECustomerKey       *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
+	CopySourceSSECustomerKeyMD5    *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-key-MD5,header"`
+	RequestPayer                   *RequestPayer              `aws:"x-amz-request-payer,header"`
+	Tagging                        *string                    `aws:"x-amz-tagging,header"`
+	ObjectLockMode                 *ObjectLockMode            `aws:"x-amz-object-lock-mode,header"`
+	ObjectLockRetainUntilDate      *time.Time                 `aws:"x-amz-object-lock-retain-until-date,header,iso8601"`
+	ObjectLockLegalHoldStatus      *ObjectLockLegalHoldStatus `aws:"x-amz-object-lock-legal-hold,header"`
+	ExpectedBucketOwner            *string                    `aws:"x-amz-expected-bucket-owner,header"`
+	ExpectedSourceBucketOwner      *string                    `aws:"x-amz-source-expected-bucket-owner,header"`
+}
+
+// CopyObjectResult is the structure of that name.
+type CopyObjectResult struct {
+	ETag              *string       `aws:"ETag"`
+	LastModified      *time.Time    `aws:"LastModified"`
+	ChecksumType      *ChecksumType `aws:"ChecksumType"`
+	ChecksumCRC32     *string       `aws:"ChecksumCRC32"`
+	ChecksumCRC32C    *string       `aws:"ChecksumCRC32C"`
+	ChecksumCRC64NVME *string       `aws:"ChecksumCRC64NVME"`
+	ChecksumSHA1      *string       `aws:"ChecksumSHA1"`
+	ChecksumSHA256    *string       `aws:"ChecksumSHA256"`
+	ChecksumSHA512    *string       `aws:"ChecksumSHA512"`
+	ChecksumMD5       *string       `aws:"ChecksumMD5"`
+	ChecksumXXHASH64  *string       `aws:"ChecksumXXHASH64"`
+	ChecksumXXHASH3   *string       `aws:"ChecksumXXHASH3"`
+	ChecksumXXHASH128 *string       `aws:"ChecksumXXHASH128"`
+}
+
+// CopyPartResult is the structure of that name.
+type CopyPartResult struct {
+	ETag              *string    `aws:"ETag"`
+	LastModified      *time.Time `aws:"LastModified"`
+	ChecksumCRC32     *string    `aws:"ChecksumCRC32"`
+	ChecksumCRC32C    *string    `aws:"ChecksumCRC32C"`
+	ChecksumCRC64NVME *string    `aws:"ChecksumCRC64NVME"`
+	ChecksumSHA1      *string    `aws:"ChecksumSHA1"`
+	ChecksumSHA256    *string    `aws:"ChecksumSHA256"`
+	ChecksumSHA512    *string    `aws:"ChecksumSHA512"`
+	ChecksumMD5       *string    `aws:"ChecksumMD5"`
+	ChecksumXXHASH64  *string    `aws:"ChecksumXXHASH64"`
+	ChecksumXXHASH3   *string    `aws:"ChecksumXXHASH3"`
+	ChecksumXXHASH128 *string    `aws:"ChecksumXXHASH128"`
+}
+
 // CreateBucketConfiguration is the structure of that name.
 type CreateBucketConfiguration struct {
 	LocationConstraint *BucketLocationConstraint `aws:"LocationConstraint"`
@@ -326,6 +421,12 @@ const (
 	DataRedundancySingleLocalZone        DataRedundancy = "SingleLocalZone"
 )
 
+// Delete is the structure of that name.
+type Delete struct {
+	Objects []ObjectIdentifier `aws:"Object,flattened"`
+	Quiet   *bool              `aws:"Quiet"`
+}
+
 // DeleteBucketRequest is the input of DeleteBucket.
 type DeleteBucketRequest struct {
 	Bucket              *string `aws:"Bucket,uri"`
@@ -353,6 +454,32 @@ type DeleteObjectRequest struct {
 	IfMatchSize               *int64        `aws:"x-amz-if-match-size,header"`
 }
 
+// DeleteObjectsOutput is the output of DeleteObjects.
+type DeleteObjectsOutput struct {
+	Deleted        []DeletedObject `aws:"Deleted,flattened,always"`
+	RequestCharged *RequestCharged `aws:"x-amz-request-charged,header"`
+	Errors         []Error         `aws:"Error,flattened,always"`
+}
+
+// DeleteObjectsRequest is the input of DeleteObjects.
+type DeleteObjectsRequest struct {
+	Bucket                    *string            `aws:"Bucket,uri"`
+	Delete                    *Delete            `aws:"Delete,payload"`
+	MFA                       *string            `aws:"x-amz-mfa,header"`
+	RequestPayer              *RequestPayer      `aws:"x-amz-request-payer,header"`
+	BypassGovernanceRetention *bool              `aws:"x-amz-bypass-governance-retention,header"`
+	ExpectedBucketOwner       *string            `aws:"x-amz-expected-bucket-owner,header"`
+	ChecksumAlgorithm         *ChecksumAlgorithm `aws:"x-amz-sdk-checksum-algorithm,header"`
+}
+
+// DeletedObject is the structure of that name.
+type DeletedObject struct {
+	Key                   *string `aws:"Key"`
+	VersionId             *string `aws:"VersionId"`
+	DeleteMarker          *bool   `aws:"DeleteMarker"`
+	DeleteMarkerVersionId *string `aws:"DeleteMarkerVersionId"`
+}
+
 // EncodingType is the enumeration of that name.
 type EncodingType string
 
@@ -360,6 +487,14 @@ type EncodingType string
 const (
 	EncodingTypeUrl EncodingType = "url"
 )
+
+// Error is the structure of that name.
+type Error struct {
+	Key       *string `aws:"Key"`
+	VersionId *string `aws:"VersionId"`
+	Code      *string `aws:"Code"`
+	Message   *string `aws:"Message"`
+}
 
 // GetBucketLocationOutput is the output of GetBucketLocation.
 type GetBucketLocationOutput struct {
@@ -552,6 +687,36 @@ type ListBucketsRequest struct {
 	BucketRegion      *string `aws:"bucket-region,querystring"`
 }
 
+// ListMultipartUploadsOutput is the output of ListMultipartUploads.
+type ListMultipartUploadsOutput struct {
+	Bucket             *string           `aws:"Bucket"`
+	KeyMarker          *string           `aws:"KeyMarker"`
+	UploadIdMarker     *string           `aws:"UploadIdMarker"`
+	NextKeyMarker      *string           `aws:"NextKeyMarker"`
+	Prefix             *string           `aws:"Prefix"`
+	Delimiter          *string           `aws:"Delimiter"`
+	NextUploadIdMarker *string           `aws:"NextUploadIdMarker"`
+	MaxUploads         *int32            `aws:"MaxUploads"`
+	IsTruncated        *bool             `aws:"IsTruncated"`
+	Uploads            []MultipartUpload `aws:"Upload,flattened,always"`
+	CommonPrefixes     []CommonPrefix    `aws:"CommonPrefixes,flattened,always"`
+	EncodingType       *EncodingType     `aws:"EncodingType"`
+	RequestCharged     *RequestCharged   `aws:"x-amz-request-charged,header"`
+}
+
+// ListMultipartUploadsRequest is the input of ListMultipartUploads.
+type ListMultipartUploadsRequest struct {
+	Bucket              *string       `aws:"Bucket,uri"`
+	Delimiter           *string       `aws:"delimiter,querystring"`
+	EncodingType        *EncodingType `aws:"encoding-type,querystring"`
+	KeyMarker           *string       `aws:"key-marker,querystring"`
+	MaxUploads          *int32        `aws:"max-uploads,querystring"`
+	Prefix              *string       `aws:"prefix,querystring"`
+	UploadIdMarker      *string       `aws:"upload-id-marker,querystring"`
+	ExpectedBucketOwner *string       `aws:"x-amz-expected-bucket-owner,header"`
+	RequestPayer        *RequestPayer `aws:"x-amz-request-payer,header"`
+}
+
 // ListObjectsOutput is the output of ListObjects.
 type ListObjectsOutput struct {
 	IsTruncated    *bool           `aws:"IsTruncated"`
@@ -661,6 +826,27 @@ const (
 	LocationTypeLocalZone        LocationType = "LocalZone"
 )
 
+// MetadataDirective is the enumeration of that name.
+type MetadataDirective string
+
+// The values of MetadataDirective.
+const (
+	MetadataDirectiveCopy    MetadataDirective = "COPY"
+	MetadataDirectiveReplace MetadataDirective = "REPLACE"
+)
+
+// MultipartUpload is the structure of that name.
+type MultipartUpload struct {
+	UploadId          *string            `aws:"UploadId"`
+	Key               *string            `aws:"Key"`
+	Initiated         *time.Time         `aws:"Initiated"`
+	StorageClass      *StorageClass      `aws:"StorageClass"`
+	Owner             *Owner             `aws:"Owner"`
+	Initiator         *Initiator         `aws:"Initiator"`
+	ChecksumAlgorithm *ChecksumAlgorithm `aws:"ChecksumAlgorithm"`
+	ChecksumType      *ChecksumType      `aws:"ChecksumType"`
+}
+
 // Object is the structure of that name.
 type Object struct {
 	Key               *string             `aws:"Key"`
@@ -687,6 +873,15 @@ const (
 	ObjectCannedACLBucketOwnerRead        ObjectCannedACL = "bucket-owner-read"
 	ObjectCannedACLBucketOwnerFullControl ObjectCannedACL = "bucket-owner-full-control"
 )
+
+// ObjectIdentifier is the structure of that name.
+type ObjectIdentifier struct {
+	Key              *string    `aws:"Key"`
+	VersionId        *string    `aws:"VersionId"`
+	ETag             *string    `aws:"ETag"`
+	LastModifiedTime *time.Time `aws:"LastModifiedTime,rfc822"`
+	Size             *int64     `aws:"Size"`
+}
 
 // ObjectLockLegalHoldStatus is the enumeration of that name.
 type ObjectLockLegalHoldStatus string
@@ -914,6 +1109,50 @@ type Tag struct {
 	Value *string `aws:"Value"`
 }
 
+// TaggingDirective is the enumeration of that name.
+type TaggingDirective string
+
+// The values of TaggingDirective.
+const (
+	TaggingDirectiveCopy    TaggingDirective = "COPY"
+	TaggingDirectiveReplace TaggingDirective = "REPLACE"
+)
+
+// UploadPartCopyOutput is the output of UploadPartCopy.
+type UploadPartCopyOutput struct {
+	CopySourceVersionId  *string               `aws:"x-amz-copy-source-version-id,header"`
+	CopyPartResult       *CopyPartResult       `aws:"CopyPartResult,payload"`
+	ServerSideEncryption *ServerSideEncryption `aws:"x-amz-server-side-encryption,header"`
+	SSECustomerAlgorithm *string               `aws:"x-amz-server-side-encryption-customer-algorithm,header"`
+	SSECustomerKeyMD5    *string               `aws:"x-amz-server-side-encryption-customer-key-MD5,header"`
+	SSEKMSKeyId          *string               `aws:"x-amz-server-side-encryption-aws-kms-key-id,header"`
+	BucketKeyEnabled     *bool                 `aws:"x-amz-server-side-encryption-bucket-key-enabled,header"`
+	RequestCharged       *RequestCharged       `aws:"x-amz-request-charged,header"`
+}
+
+// UploadPartCopyRequest is the input of UploadPartCopy.
+type UploadPartCopyRequest struct {
+	Bucket                         *string       `aws:"Bucket,uri"`
+	CopySource                     *string       `aws:"x-amz-copy-source,header"`
+	CopySourceIfMatch              *string       `aws:"x-amz-copy-source-if-match,header"`
+	CopySourceIfModifiedSince      *time.Time    `aws:"x-amz-copy-source-if-modified-since,header"`
+	CopySourceIfNoneMatch          *string       `aws:"x-amz-copy-source-if-none-match,header"`
+	CopySourceIfUnmodifiedSince    *time.Time    `aws:"x-amz-copy-source-if-unmodified-since,header"`
+	CopySourceRange                *string       `aws:"x-amz-copy-source-range,header"`
+	Key                            *string       `aws:"Key,uri"`
+	PartNumber                     *int32        `aws:"partNumber,querystring"`
+	UploadId                       *string       `aws:"uploadId,querystring"`
+	SSECustomerAlgorithm           *string       `aws:"x-amz-server-side-encryption-customer-algorithm,header"`
+	SSECustomerKey                 secret.Bytes  `aws:"x-amz-server-side-encryption-customer-key,header"`
+	SSECustomerKeyMD5              *string       `aws:"x-amz-server-side-encryption-customer-key-MD5,header"`
+	CopySourceSSECustomerAlgorithm *string       `aws:"x-amz-copy-source-server-side-encryption-customer-algorithm,header"`
+	CopySourceSSECustomerKey       *string       `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
+	CopySourceSSECustomerKeyMD5    *string       `aws:"x-amz-copy-source-server-side-encryption-customer-key-MD5,header"`
+	RequestPayer                   *RequestPayer `aws:"x-amz-request-payer,header"`
+	ExpectedBucketOwner            *string       `aws:"x-amz-expected-bucket-owner,header"`
+	ExpectedSourceBucketOwner      *string       `aws:"x-amz-source-expected-bucket-owner,header"`
+}
+
 // UploadPartOutput is the output of UploadPart.
 type UploadPartOutput struct {
 	ServerSideEncryption *ServerSideEncryption `aws:"x-amz-server-side-encryption,header"`
@@ -963,14 +1202,15 @@ type UploadPartRequest struct {
 
 // The error codes that the model declares for the served operations.
 const (
-	BucketAlreadyExists     awserr.Code = "BucketAlreadyExists"
-	BucketAlreadyOwnedByYou awserr.Code = "BucketAlreadyOwnedByYou"
-	EncryptionTypeMismatch  awserr.Code = "EncryptionTypeMismatch"
-	InvalidObjectState      awserr.Code = "InvalidObjectState"
-	InvalidRequest          awserr.Code = "InvalidRequest"
-	InvalidWriteOffset      awserr.Code = "InvalidWriteOffset"
-	NoSuchBucket            awserr.Code = "NoSuchBucket"
-	NoSuchKey               awserr.Code = "NoSuchKey"
-	NoSuchUpload            awserr.Code = "NoSuchUpload"
-	TooManyParts            awserr.Code = "TooManyParts"
+	BucketAlreadyExists        awserr.Code = "BucketAlreadyExists"
+	BucketAlreadyOwnedByYou    awserr.Code = "BucketAlreadyOwnedByYou"
+	EncryptionTypeMismatch     awserr.Code = "EncryptionTypeMismatch"
+	InvalidObjectState         awserr.Code = "InvalidObjectState"
+	InvalidRequest             awserr.Code = "InvalidRequest"
+	InvalidWriteOffset         awserr.Code = "InvalidWriteOffset"
+	NoSuchBucket               awserr.Code = "NoSuchBucket"
+	NoSuchKey                  awserr.Code = "NoSuchKey"
+	NoSuchUpload               awserr.Code = "NoSuchUpload"
+	ObjectNotInActiveTierError awserr.Code = "ObjectNotInActiveTierError"
+	TooManyParts               awserr.Code = "TooManyParts"
 )
