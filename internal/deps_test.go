@@ -190,6 +190,15 @@ func TestHouseRules(t *testing.T) {
 			if f, ok := n.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 				t.Errorf("%s has an init function: package state is not set behind the reader's back", s.file)
 			}
+			if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
+				// The message of a warning or error is the label of a metric.
+				f, ok := call.Fun.(*ast.SelectorExpr)
+				if ok && (f.Sel.Name == "Warn" || f.Sel.Name == "Error") && s.pkg != "internal/bench" && s.pkg != "internal/store/storetest" {
+					if message, ok := call.Args[0].(*ast.BasicLit); !ok || message.Kind != token.STRING {
+						t.Errorf("%s logs a message that is no literal; what varies belongs into attributes", s.file)
+					}
+				}
+			}
 			return true
 		})
 		for _, c := range s.ast.Comments {

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 //	flip FILE OFFSET|TEXT             flip one bit there; a negative offset counts from the end
 //	cutrecord [-forge] FILE TEXT      cut the audit record with TEXT out of a segment; -forge mends the chain
 //	tmpfs DIR SIZE                    mount a file system of that size (condition [tmpfs])
+//	readonly DIR on|off               make that file system read-only, or writable again
 //	makefile FILE SIZE                a file of random content
 //	cmpbytes FILE FILE                as cmp, without printing what is not text
 func runScripts(t *testing.T, dir string) {
@@ -75,7 +76,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serveScript, "start": startScript, "expect": expectScript, "signal": signalScript, "finish": finishScript,
 			"fails": failsScript, "login": loginScript, "api": apiScript, "get": getScript, "await": awaitScript, "capture": captureScript,
-			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
+			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
 			"aws": awsScript,
 		},
 		RequireUniqueNames: true,
@@ -387,6 +388,15 @@ func tmpfsScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+args[1]))
 	ts.Defer(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+}
+
+func readonlyScript(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 2 && (args[1] == "on" || args[1] == "off"), "readonly DIR on|off")
+	flags := uintptr(unix.MS_REMOUNT)
+	if args[1] == "on" {
+		flags |= unix.MS_RDONLY
+	}
+	ts.Check(unix.Mount("tmpfs", ts.MkAbs(args[0]), "tmpfs", flags, ""))
 }
 
 func makefileScript(ts *testscript.TestScript, neg bool, args []string) {

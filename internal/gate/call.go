@@ -102,11 +102,17 @@ func (c *Call) Finish(err error) error {
 		panic("gate: call finished twice: " + c.Op.Name)
 	}
 	c.finished = true
-	if c.committed {
-		return err
+	if !c.committed {
+		if trailErr := c.write(err); trailErr != nil {
+			err = trailErr
+		}
 	}
-	if trailErr := c.write(err); trailErr != nil {
-		return trailErr
+	if err != nil && c.gate.failed != nil {
+		code := string(awserr.CodeOf(err))
+		if code == "" {
+			code = "InternalFailure"
+		}
+		c.gate.failed(c.Op.EventSource, code)
 	}
 	return err
 }

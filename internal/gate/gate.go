@@ -42,8 +42,9 @@ type Operation struct {
 
 // Gate authorises and records. It is safe for concurrent use.
 type Gate struct {
-	trail *audit.Log
-	clock func() time.Time
+	trail  *audit.Log
+	clock  func() time.Time
+	failed func(eventSource, code string) // nil: nobody wants to know
 }
 
 // New makes a gate that writes to trail. The records have their time from
@@ -54,6 +55,11 @@ func New(trail *audit.Log, clock func() time.Time) *Gate {
 	}
 	return &Gate{trail: trail, clock: clock}
 }
+
+// OnFailure registers fn to be told of every call that ends in an error: the
+// service, and the AWS error code, "InternalFailure" for an error without one.
+// It must be registered before the first call.
+func (g *Gate) OnFailure(fn func(eventSource, code string)) { g.failed = fn }
 
 // Begin begins the call of op by c. The Call must be finished exactly once.
 func (g *Gate) Begin(c identity.Caller, op Operation) *Call {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +57,10 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	add("permissions", good, err)
 	good, err = checkFree(cfg.DataDir)
 	add("disk", good, err)
+	good, err = checkWritable(cfg.DataDir)
+	add("file system", good, err)
+	good, err = doctorClock(ctx, cfg)
+	add("clock", good, err)
 	good, err = checkCustody(ctx, cfg)
 	add("root key", good, err)
 	good, err = checkDatabase(ctx, cfg.DataDir)
@@ -93,6 +99,40 @@ func checkFree(dataDir string) (string, error) {
 		return "", fmt.Errorf("%d MiB are free on the disk of %s: make room, or writes will be refused", free>>20, dataDir)
 	}
 	return fmt.Sprintf("%d MiB free", free>>20), nil
+}
+
+// checkWritable finds a file system that was mounted, or has made itself,
+// read-only, and directories of another owner.
+func checkWritable(dataDir string) (string, error) {
+	for _, p := range []string{dataDir, databasePath(dataDir), AuditDir(dataDir), objectsDir(dataDir)} {
+		if err := checkReadOnly(p); err != nil {
+			return "", err
+		}
+		if err := unix.Access(p, unix.W_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("%s cannot be written by this user: %w", p, err)
+		}
+	}
+	return "writable", nil
+}
+
+// checkReadOnly is an error when path is on a file system without writing.
+func checkReadOnly(path string) error {
+	if err := unix.Access(path, unix.W_OK); errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("%s is on a read-only file system: look for disk errors in the system's log, and mount it writable", path)
+	}
+	return nil
+}
+
+// doctorClock finds a clock that is behind what has happened.
+func doctorClock(ctx context.Context, cfg Config) (string, error) {
+	st, err := sqlite.OpenReadOnly(ctx, databasePath(cfg.DataDir))
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(checkClock(ctx, st, cfg.Clock()), st.Close()); err != nil {
+		return "", err
+	}
+	return "not behind the newest change", nil
 }
 
 // checkCustody opens the root key, every domain key with it, and the server's
@@ -152,6 +192,9 @@ func checkServer(ctx context.Context, dataDir string) (string, error) {
 	if err == nil {
 		return "not running", lock.Close()
 	}
+	if errors.Is(err, unix.EROFS) {
+		return "none can run on a read-only file system", nil
+	}
 	if !errors.Is(err, durable.ErrLocked) {
 		return "", err
 	}
@@ -176,6 +219,13 @@ func checkServer(ctx context.Context, dataDir string) (string, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the server at %s answers %s: %s", e.Endpoint, resp.Status, body)
+	}
+	var h health
+	if err := json.Unmarshal(body, &h); err != nil {
+		return "", fmt.Errorf("the server at %s answers what is no health report: %w", e.Endpoint, err)
+	}
+	if len(h.Failing) > 0 {
+		return "", fmt.Errorf("jobs of the server at %s fail: %s; its log says why", e.Endpoint, strings.Join(h.Failing, ", "))
 	}
 	return "running at " + e.Endpoint, nil
 }

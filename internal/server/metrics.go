@@ -22,12 +22,13 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	inFlight prometheus.Gauge
 	panics   prometheus.Counter
+	refusals *prometheus.CounterVec
 
 	workerFailures *prometheus.CounterVec
 	workerSuccess  *prometheus.GaugeVec
 }
 
-func newMetrics(trail *audit.Log) *metrics {
+func newMetrics(trail *audit.Log, f failures) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -46,6 +47,9 @@ func newMetrics(trail *audit.Log) *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "strongroom_panics_total", Help: "Requests that ended in a panic of the server; each is a bug.",
 		}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "strongroom_call_failures_total", Help: "Calls of authenticated callers that ended in an error, by event source and AWS error code.",
+		}, []string{"source", "code"}),
 		workerFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "strongroom_worker_failures_total", Help: "Failed runs of the server's own jobs, by job; each is in the log.",
 		}, []string{"worker"}),
@@ -53,7 +57,7 @@ func newMetrics(trail *audit.Log) *metrics {
 			Name: "strongroom_worker_last_success_seconds", Help: "When each of the server's own jobs last ended well, in Unix seconds.",
 		}, []string{"worker"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics, m.workerFailures, m.workerSuccess,
+	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics, m.refusals, f.total, m.workerFailures, m.workerSuccess,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "strongroom_audit_records_total", Help: "Audit records written since start.",

@@ -45,6 +45,7 @@ func (s *Server) ownPages(g *gate.Gate) http.Handler {
 			// Anyone may ask, so the reason stays in the log and with `doctor`.
 			h.Status, status = "refusing work: the audit trail cannot be written", http.StatusServiceUnavailable
 		}
+		h.Failing = s.workers.failing()
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(h) // the client is gone: nobody is left to tell
@@ -55,5 +56,6 @@ func (s *Server) ownPages(g *gate.Gate) http.Handler {
 
 // health is the answer of /_/health.
 type health struct {
-	Status string `json:"status"`
+	Status  string   `json:"status"`
+	Failing []string `json:"failing,omitempty"` // the server's own jobs whose last run failed
 }

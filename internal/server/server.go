@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,6 +48,9 @@ type Server struct {
 	kms   *kms.Service
 	s3    *s3.Service
 
+	failures   failures
+	clockWatch clockWatch
+
 	metrics  *metrics
 	workers  *workers
 	listener net.Listener
@@ -66,7 +70,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger}
+	f := newFailures()
+	cfg.Logger = f.logger(cfg.Logger)
+	s := &Server{cfg: cfg, log: cfg.Logger, failures: f, clockWatch: newClockWatch(cfg.Clock)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -75,6 +81,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.openData(ctx); err != nil {
 		if durable.IsDiskFull(err) || errors.Is(err, store.ErrDiskFull) {
 			return nil, fmt.Errorf("the disk of %s is full: make room and start again; nothing is lost (%w)", cfg.DataDir, err)
+		}
+		if errors.Is(err, syscall.EROFS) || checkReadOnly(cfg.DataDir) != nil { // SQLite's error is not the system's
+			return nil, fmt.Errorf("%s is on a read-only file system: look for disk errors in the system's log, and mount it writable (%w)", cfg.DataDir, err)
 		}
 		return nil, err
 	}
@@ -104,7 +113,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used}); err != nil {
+	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used, Now: cfg.Clock}); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
 		}
@@ -151,7 +160,8 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := s.s3.Recover(ctx); err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.trail)
+	s.metrics = newMetrics(s.trail, s.failures)
+	g.OnFailure(func(source, code string) { s.metrics.refusals.WithLabelValues(source, code).Inc() })
 	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))
 	s.workers = &workers{
 		log: s.log, clock: cfg.Clock,
@@ -166,7 +176,10 @@ func (s *Server) openData(ctx context.Context) (err error) {
 
 // jobs are the server's workers.
 func (s *Server) jobs() []worker {
-	return []worker{}
+	return []worker{
+		{name: "clock", every: time.Minute, run: s.watchClock},
+		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
+	}
 }
 
 // openTrail opens the audit trail, appends what the database has and the trail
@@ -240,7 +253,7 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(httpErrors{s.log}, "", 0),
 	}
 }
 

@@ -82,3 +82,17 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 		}
 	}
 }
+
+// checkIntegrity is the worker "integrity": beside the requests it reads the
+// whole database and the whole trail, at the start and then once a day. What
+// serves a request checks only what it reads; rot elsewhere should be known
+// while there is still a backup without it.
+func (s *Server) checkIntegrity(ctx context.Context) error {
+	if err := s.store.Check(ctx); err != nil {
+		return fmt.Errorf("the database is damaged: stop the server and restore a backup: %w", err)
+	}
+	if _, err := audit.Verify(AuditDir(s.cfg.DataDir)); err != nil {
+		return fmt.Errorf("the audit trail is damaged: %w", err)
+	}
+	return nil
+}

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,12 +30,15 @@ type workers struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 	wake map[string]chan struct{}
+
+	mu  sync.Mutex      // guards bad
+	bad map[string]bool // jobs whose last run failed
 }
 
 // start starts the jobs.
 func (w *workers) start(jobs []worker) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.stop, w.wake = cancel, map[string]chan struct{}{}
+	w.stop, w.wake, w.bad = cancel, map[string]chan struct{}{}, map[string]bool{}
 	for _, j := range jobs {
 		wake := make(chan struct{}, 1)
 		w.wake[j.name] = wake
@@ -43,9 +48,12 @@ func (w *workers) start(jobs []worker) {
 
 func (w *workers) loop(ctx context.Context, j worker, wake <-chan struct{}) {
 	for {
-		switch err := j.run(ctx); {
-		case ctx.Err() != nil:
+		err := j.run(ctx)
+		if ctx.Err() != nil {
 			return
+		}
+		w.note(j.name, err == nil)
+		switch {
 		case err != nil:
 			w.failed(j.name)
 			w.log.Error("a worker failed and will try again", "worker", j.name, "in", j.every, "error", err)
@@ -59,6 +67,23 @@ func (w *workers) loop(ctx context.Context, j worker, wake <-chan struct{}) {
 		case <-time.After(j.every):
 		}
 	}
+}
+
+func (w *workers) note(name string, good bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if good {
+		delete(w.bad, name)
+	} else {
+		w.bad[name] = true
+	}
+}
+
+// failing returns the names of the jobs whose last run failed, sorted.
+func (w *workers) failing() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.bad))
 }
 
 // now makes a job run soon, whenever it was due next.

@@ -49,7 +49,7 @@ func TestConnectionSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer write.Close()
-	read, err := openReaders(path, 0)
+	read, err := openReaders(path, "ro", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,15 +3,23 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
 
+// accessWrite is W_OK of access(2).
+const accessWrite = 2
+
 // OpenReadOnly opens a store to look at it, also while a server has it open. It
 // never makes a database or changes its schema, and every Update fails. Errors
 // to test for: fs.ErrNotExist, [store.ErrDamaged].
+//
+// On a read-only file system the log must be empty, as a server leaves it that
+// was stopped in order: reading a log takes a file of shared memory beside it.
 func OpenReadOnly(ctx context.Context, path string) (*store.Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -21,12 +29,19 @@ func OpenReadOnly(ctx context.Context, path string) (*store.Store, error) {
 		return nil, err
 	}
 	d := dialect(path)
-	read, err := openReaders(path, 2)
+	mode := "ro"
+	if errors.Is(syscall.Access(filepath.Dir(path), accessWrite), syscall.EROFS) {
+		if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+			return nil, fmt.Errorf("%s has changes in its log and is on a read-only file system: mount it writable, or look at a copy", path)
+		}
+		mode = immutable
+	}
+	read, err := openReaders(path, mode, 2)
 	if err != nil {
 		return nil, d.Wrap(err)
 	}
 	// The store's writer gets connections that cannot write.
-	write, err := openReaders(path, 1)
+	write, err := openReaders(path, mode, 1)
 	if err != nil {
 		return nil, errors.Join(d.Wrap(err), read.Close())
 	}

@@ -61,7 +61,7 @@ func Open(ctx context.Context, cfg Config) (*store.Store, error) {
 	if err := store.Migrate(ctx, write, d, false); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	read, err := openReaders(path, cfg.Readers)
+	read, err := openReaders(path, "ro", cfg.Readers)
 	if err != nil {
 		return nil, errors.Join(d.Wrap(err), write.Close())
 	}
@@ -125,11 +125,15 @@ func openWriter(ctx context.Context, path string, d store.Dialect, more ...strin
 	return db, nil
 }
 
-func openReaders(path string, n int) (*sql.DB, error) {
+// immutable is, beside the values of mode=, the way to open a database that
+// nobody can change: without the log and without locks.
+const immutable = "immutable"
+
+func openReaders(path, mode string, n int) (*sql.DB, error) {
 	if n <= 0 {
 		n = 8
 	}
-	db, err := sql.Open("sqlite", dsn(path, "ro", readerPragmas, nil))
+	db, err := sql.Open("sqlite", dsn(path, mode, readerPragmas, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +146,10 @@ func openReaders(path string, n int) (*sql.DB, error) {
 // is an error and not a string.
 func dsn(path, mode string, pragmas, more []string) string {
 	q := url.Values{"mode": {mode}, "_dqs": {"0"}}
+	if mode == immutable {
+		q.Set("mode", "ro")
+		q.Set("immutable", "1")
+	}
 	for _, p := range pragmas {
 		q.Add("_pragma", p)
 	}
