@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/hsm"
@@ -20,8 +19,8 @@ import (
 // minPartSize is the least size of every part but the last: 5 MiB.
 const minPartSize = 5 << 20
 
-var completeServed = names("Bucket", "Key", "MultipartUpload", "UploadId", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME",
-	"ChecksumSHA1", "ChecksumSHA256", "ChecksumType", "MpuObjectSize", "ExpectedBucketOwner", "IfMatch", "IfNoneMatch")
+var completeServed = names("Bucket", "Key", "MultipartUpload", "UploadId", "ChecksumType", "MpuObjectSize",
+	"ExpectedBucketOwner", "IfMatch", "IfNoneMatch").and(checksumMembers())
 
 // CompleteMultipartUpload makes the object of the parts that the client lists.
 // The bytes stay where they are: what is written is the manifest.
@@ -128,6 +127,9 @@ func checkComplete(req *s3api.CompleteMultipartUploadRequest) error {
 	if err := (writeConditions{req.IfMatch, req.IfNoneMatch}).checkForm(); err != nil {
 		return err
 	}
+	if err := checkCompleteChecksum(req); err != nil {
+		return err
+	}
 	if req.MultipartUpload == nil || len(req.MultipartUpload.Parts) == 0 || len(req.MultipartUpload.Parts) > sse.MaxParts {
 		return malformedXML()
 	}
@@ -203,20 +205,7 @@ func (u *upload) checkPart(p s3api.CompletedPart, part partRecord) error {
 	if trimETag(*p.ETag) != part.ETag {
 		return invalidPart(u.id, p)
 	}
-	for i := range checksumAlgorithms {
-		a := &checksumAlgorithms[i]
-		given := givenChecksum(&p, a.name)
-		switch {
-		case given == nil && string(a.name) == u.attrs.ChecksumAlgorithm && s3api.ChecksumType(u.attrs.ChecksumType) == composite:
-			return invalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
-				strings.ToLower(string(a.name)), part.Number)
-		case given == nil, a == u.algorithm() && *given == part.Checksum,
-			string(a.name) == part.GivenAlgorithm && *given == part.Given:
-		default:
-			return invalidPart(u.id, p)
-		}
-	}
-	return nil
+	return u.checkPartChecksum(p, part)
 }
 
 func invalidPart(uploadID string, p s3api.CompletedPart) error {
@@ -256,25 +245,7 @@ func checkAnnounced(req *s3api.CompleteMultipartUploadRequest, m *sse.Manifest) 
 	if req.MpuObjectSize != nil && *req.MpuObjectSize != m.Size {
 		return invalidRequest("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *req.MpuObjectSize, m.Size)
 	}
-	if t := deref(req.ChecksumType); t != "" && string(t) != m.Checksum.Type {
-		return invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", m.Checksum.Type)
-	}
-	for i := range checksumAlgorithms {
-		a := &checksumAlgorithms[i]
-		given := givenChecksum(req, a.name)
-		if given == nil {
-			continue
-		}
-		if string(a.name) != m.Checksum.Algorithm {
-			return checksumMismatch(m.Checksum.Algorithm, string(a.name))
-		}
-		// Some clients leave the "-N" of a composite checksum off.
-		whole, _, _ := strings.Cut(m.Checksum.Value, "-")
-		if *given != m.Checksum.Value && *given != whole {
-			return awserr.New(s3api.BadDigest, "The %s you specified did not match the calculated checksum.", a.name)
-		}
-	}
-	return nil
+	return checkWholeChecksum(req, m)
 }
 
 // consume ends the upload inside the transaction that makes the object: no

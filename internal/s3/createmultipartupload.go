@@ -98,21 +98,30 @@ func uploadChecksum(asked *s3api.ChecksumAlgorithm, kind *s3api.ChecksumType) (s
 		}
 		return "", "", nil
 	}
-	a := algorithm(s3api.ChecksumAlgorithm(strings.ToUpper(string(*asked))))
-	if a == nil {
-		return "", "", notImplemented("x-amz-checksum-algorithm")
+	a, err := namedAlgorithm(*asked)
+	if err != nil {
+		return "", "", err
 	}
 	if kind == nil {
 		return a.name, a.defaultType(), nil
 	}
-	t := s3api.ChecksumType(strings.ToUpper(string(*kind)))
+	t, err := checksumType(*kind)
 	switch {
-	case t != composite && t != fullObject:
-		return "", "", invalidRequest("Value for x-amz-checksum-type header is invalid.")
+	case err != nil:
+		return "", "", err
 	case t == composite && !a.composite, t == fullObject && a.crc == nil:
 		return "", "", invalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", t, strings.ToLower(string(a.name)))
 	}
 	return a.name, t, nil
+}
+
+// checksumType reads x-amz-checksum-type.
+func checksumType(kind s3api.ChecksumType) (s3api.ChecksumType, error) {
+	t := s3api.ChecksumType(strings.ToUpper(string(kind)))
+	if t != composite && t != fullObject {
+		return "", invalidRequest("Value for x-amz-checksum-type header is invalid.")
+	}
+	return t, nil
 }
 
 // newUploadID is 256 random bits: it cannot be guessed, and says nothing.

@@ -237,7 +237,7 @@ func wantedRange(header *string, number *int32, m *sse.Manifest) (span, error) {
 }
 
 // checkRead is what GetObject and HeadObject can tell from the request alone.
-func checkRead(in any, served map[string]bool, customerAlgorithm, header *string, number *int32) error {
+func checkRead(in any, served memberSet, customerAlgorithm, header *string, number *int32) error {
 	switch {
 	case customerAlgorithm != nil:
 		// Every object is sealed in another mode: SSE-C is not served.
@@ -323,13 +323,26 @@ func getOutput(o *object, m *sse.Manifest, r span, req *s3api.GetObjectRequest) 
 	if req.PartNumber != nil && o.attrs.Parts > 0 {
 		out.PartsCount = ptr(int32(o.attrs.Parts))
 	}
-	// A checksum is that of the whole object: it is no use beside a range.
-	if deref(req.ChecksumMode) == s3api.ChecksumModeEnabled && r.length == m.Size {
+	if value := checksumOf(m, r, o.attrs.Parts > 0, req.PartNumber); value != "" && deref(req.ChecksumMode) == s3api.ChecksumModeEnabled {
 		checksumType := s3api.ChecksumType(m.Checksum.Type)
 		out.ChecksumType = &checksumType
-		setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), m.Checksum.Value)
+		setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), value)
 	}
 	return out
+}
+
+// checksumOf is the checksum that fits what is read, "" when there is none: that
+// of the object beside all of it, and beside a part that of the part, where the
+// object's is made of its parts' (COMPOSITE). Beside a range it would be no use.
+// (As seen of AWS: localstack pull request 12842.)
+func checksumOf(m *sse.Manifest, r span, multipart bool, number *int32) string {
+	switch {
+	case multipart && number != nil && m.Checksum.Type == string(composite):
+		return m.Parts[*number-1].Checksum // wantedRange has found it
+	case r.length == m.Size:
+		return m.Checksum.Value
+	}
+	return ""
 }
 
 // override is a stored header, or what the response-… parameter says instead.

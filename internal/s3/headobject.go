@@ -68,9 +68,9 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 	if req.PartNumber != nil && o.attrs.Parts > 0 {
 		out.PartsCount = ptr(int32(o.attrs.Parts))
 	}
-	if wantSum && r.length == m.Size {
+	if value := checksumOf(m, r, o.attrs.Parts > 0, req.PartNumber); wantSum && value != "" {
 		out.ChecksumType = ptr(s3api.ChecksumType(m.Checksum.Type))
-		setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), m.Checksum.Value)
+		setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), value)
 	}
 	return out, nil
 }

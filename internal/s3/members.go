@@ -38,7 +38,7 @@ func membersOf(t reflect.Type) []member {
 // refuseOthers answers NotImplemented when a member of the request is set that
 // the operation does not act on. Served lists the Go names of those it does act
 // on, or may rightly ignore. Nothing that asks for behaviour is ever dropped.
-func refuseOthers(in any, served map[string]bool) error {
+func refuseOthers(in any, served memberSet) error {
 	v := reflect.ValueOf(in).Elem()
 	for _, m := range membersOf(v.Type()) {
 		f := v.Field(m.index)
@@ -55,13 +55,18 @@ func isAbsentSecret(f reflect.Value) bool {
 	return ok && b.IsNil()
 }
 
+// memberSet is a set of members by their Go names.
+type memberSet map[string]bool
+
 // names makes the set for refuseOthers.
-func names(list ...string) map[string]bool {
-	set := make(map[string]bool, len(list))
+func names(list ...string) memberSet { return make(memberSet, len(list)).and(list) }
+
+// and adds names to a set that is being made.
+func (s memberSet) and(list []string) memberSet {
 	for _, n := range list {
-		set[n] = true
+		s[n] = true
 	}
-	return set
+	return s
 }
 
 // Members that CloudTrail does not show: user metadata may be anything, and

@@ -10,10 +10,9 @@ import (
 )
 
 var putObjectServed = names("ACL", "Bucket", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage",
-	"ContentLength", "ContentMD5", "ContentType", "ChecksumAlgorithm", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME",
-	"ChecksumSHA1", "ChecksumSHA256", "Expires", "IfMatch", "IfNoneMatch", "Key", "Metadata", "ServerSideEncryption",
+	"ContentLength", "ContentMD5", "ContentType", "ChecksumAlgorithm", "Expires", "IfMatch", "IfNoneMatch", "Key", "Metadata", "ServerSideEncryption",
 	"StorageClass", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId", "SSEKMSEncryptionContext",
-	"BucketKeyEnabled", "ExpectedBucketOwner")
+	"BucketKeyEnabled", "ExpectedBucketOwner").and(checksumMembers())
 
 // PutObject seals the body and stores it under the key. The object is there,
 // durable and audited, when PutObject returns nil; with any error what was

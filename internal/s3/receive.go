@@ -8,9 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -65,37 +63,33 @@ func expect(in any, named *s3api.ChecksumAlgorithm, contentMD5 *string, body Bod
 		}
 		e.md5 = raw
 	}
+	given := givenChecksums(in)
 	for _, announced := range body.Announced {
-		if announced != "" && !slices.ContainsFunc(checksumAlgorithms, func(a checksumAlgorithm) bool { return a.header == announced }) {
-			return e, notImplemented(announced)
-		}
-	}
-	for i := range checksumAlgorithms {
-		a := &checksumAlgorithms[i]
-		for _, announced := range body.Announced {
-			if announced == a.header {
-				if e.given {
-					return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-				}
-				e.algorithm, e.trailer, e.given = a, true, true
-			}
-		}
-		value := givenChecksum(in, a.name)
-		if value == nil {
+		if announced == "" {
 			continue
 		}
-		if e.given {
-			return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		a := algorithmOf(announced)
+		if a == nil {
+			return e, invalidRequest("The value specified in the x-amz-trailer header is not supported")
 		}
-		if !a.wellFormed(*value) {
-			return e, invalidRequest("Value for %s header is invalid.", a.header)
+		if e.given || len(given) > 0 {
+			return e, manyChecksums()
 		}
-		e.algorithm, e.value, e.given = a, *value, true
+		e.algorithm, e.trailer, e.given = a, true, true
+	}
+	if len(given) > 1 {
+		return e, manyChecksums()
+	}
+	for _, g := range given { // one at most
+		if !g.algorithm.wellFormed(g.value) {
+			return e, g.algorithm.invalidHeader()
+		}
+		e.algorithm, e.value, e.given = g.algorithm, g.value, true
 	}
 	if named != nil {
-		switch a := algorithm(s3api.ChecksumAlgorithm(strings.ToUpper(string(*named)))); {
-		case a == nil:
-			return e, notImplemented("x-amz-sdk-checksum-algorithm")
+		switch a, err := namedAlgorithm(*named); {
+		case err != nil:
+			return e, err
 		case !e.given:
 			return e, invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		case a != e.algorithm:
@@ -186,7 +180,7 @@ func (e expectation) verify(r *received, body Body) error {
 		}
 	}
 	if value != "" && value != r.given {
-		return awserr.New(s3api.BadDigest, "The %s you specified did not match the calculated checksum.", e.algorithm.name)
+		return e.algorithm.badDigest()
 	}
 	return nil
 }

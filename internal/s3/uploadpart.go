@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -14,8 +15,7 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-var uploadPartServed = names("Bucket", "ContentLength", "ContentMD5", "ChecksumAlgorithm", "ChecksumCRC32", "ChecksumCRC32C",
-	"ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256", "Key", "PartNumber", "UploadId", "ExpectedBucketOwner")
+var uploadPartServed = names("Bucket", "ContentLength", "ContentMD5", "ChecksumAlgorithm", "Key", "PartNumber", "UploadId", "ExpectedBucketOwner").and(checksumMembers())
 
 // UploadPart seals one part, under a key of its own for each attempt, and
 // takes the place of an earlier part of the same number.
@@ -90,10 +90,10 @@ func (c *call) uploadPart(ctx context.Context, req *s3api.UploadPartRequest, bod
 
 // fits checks the part's checksum against the upload's algorithm, and lets the
 // upload decide what is kept. An upload that was begun without an algorithm
-// takes any: today's AWS CLI sends a CRC32 with every part and names none when it
-// begins one by hand.
+// takes any of the older ones: today's AWS CLI sends a CRC32 with every part and
+// names none when it begins one by hand.
 func (u *upload) fits(want *expectation) error {
-	if want.given && u.attrs.ChecksumAlgorithm == "" {
+	if want.given && u.attrs.ChecksumAlgorithm == "" && !want.algorithm.mustBeNamed {
 		if want.algorithm != u.algorithm() {
 			want.stored = u.algorithm()
 		}
@@ -117,7 +117,7 @@ func checksumMismatch(expected, actual string) error {
 		if name == "" {
 			return "null"
 		}
-		return name
+		return strings.ToLower(name)
 	}
 	return invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", word(expected), word(actual))
 }

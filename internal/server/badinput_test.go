@@ -192,6 +192,71 @@ func TestBadBodies(t *testing.T) {
 			return "3\r\nabc\r\n0\r\nauthorization:x\r\n\r\n"
 		}), false, 400, "InvalidRequest"},
 
+		{"trailer: announced twice", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-crc32,X-Amz-Checksum-Crc32"}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n"
+		}), false, 400, "InvalidRequest"},
+		{"trailer: announced without a name", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", " "}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n"
+		}), false, 400, "InvalidRequest"},
+		{"trailer: another than announced", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-crc32"}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-crc32c:Nks/tw==\r\n\r\n"
+		}), false, 400, "MalformedTrailerError"},
+		{"trailer: one and another than announced", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-crc32"}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\nx-amz-checksum-crc32c:Nks/tw==\r\n\r\n"
+		}), false, 400, "MalformedTrailerError"},
+		{"trailer: of no algorithm", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-later"}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-later:NSRBwg==\r\n\r\n"
+		}), false, 400, "InvalidRequest"},
+		{"trailer: nine announced", chunkedPut(sig, streaming(unsignedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-0,x-amz-checksum-1,x-amz-checksum-2,x-amz-checksum-3,x-amz-checksum-4,x-amz-checksum-5,x-amz-checksum-6,x-amz-checksum-7,x-amz-checksum-8"}), func(string) string {
+			return "3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n"
+		}), false, 400, "InvalidRequest"},
+		{"trailer: announced where none can come", chunkedPut(sig, streaming(signedChunks, n, field{"X-Amz-Trailer", "x-amz-checksum-crc32"}), good), false, 400, "InvalidRequest"},
+		{"trailer: signed by nobody", chunkedPut(sig, streaming(signedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-crc32"}), func(seed string) string {
+			return strings.Replace(sig.trailed(seed, "abc", "x-amz-checksum-crc32", "NSRBwg=="), "x-amz-trailer-signature:", "x-amz-trailer-signature:0", 1)
+		}), false, 400, "MalformedTrailerError"},
+		{"trailer: signed as another", chunkedPut(sig, streaming(signedTrailer, "3", field{"X-Amz-Trailer", "x-amz-checksum-crc32"}), func(seed string) string {
+			return strings.Replace(sig.trailed(seed, "abc", "x-amz-checksum-crc32", "AAAAAA=="), "AAAAAA==", "NSRBwg==", 1)
+		}), false, 403, "SignatureDoesNotMatch"},
+
+		{"chunks: chunk longer than its size", chunkedPut(sig, streaming(unsignedTrailer, "3"), func(string) string { return "2\r\nabc\r\n0\r\n\r\n" }), false, 400, "InvalidRequest"},
+		{"chunks: chunk shorter than its size", chunkedPut(sig, streaming(unsignedTrailer, "3"), func(string) string { return "3\r\nab\r\n0\r\n\r\n" }), false, 400, "InvalidRequest"},
+		{"chunks: unsigned, more than announced", chunkedPut(sig, streaming(unsignedTrailer, "2"), func(string) string { return "3\r\nabc\r\n0\r\n\r\n" }), false, 400, "IncompleteBody"},
+		{"chunks: unsigned, fewer than announced", chunkedPut(sig, streaming(unsignedTrailer, "4"), func(string) string { return "3\r\nabc\r\n0\r\n\r\n" }), false, 400, "IncompleteBody"},
+		{"chunks: unsigned, much more in many", chunkedPut(sig, streaming(unsignedTrailer, "3"), func(string) string {
+			return strings.Repeat("3\r\nabc\r\n", 50_000) + "0\r\n\r\n"
+		}), false, 400, "IncompleteBody"},
+		{"chunks: Content-Length ends in the last line", func() []byte {
+			m := streaming(unsignedTrailer, "3")
+			body := "3\r\nabc\r\n0\r\n\r\n"
+			m.length = fmt.Sprint(len(body) - 2)
+			return chunkedPut(sig, m, func(string) string { return body })
+		}(), false, 400, "IncompleteBody"},
+		{"chunks: Content-Length goes on behind them", func() []byte {
+			m := streaming(unsignedTrailer, "3")
+			body := "3\r\nabc\r\n0\r\n\r\n"
+			m.length = fmt.Sprint(len(body) + 5)
+			return chunkedPut(sig, m, func(string) string { return body + "GET /" })
+		}(), false, 400, "InvalidRequest"},
+		{"payload longer than its length", func() []byte {
+			// The length is not signed, the hash is.
+			return put(message{body: long, length: fmt.Sprint(len(long) - 1)})
+		}(), false, 400, "XAmzContentSHA256Mismatch"},
+		{"part: payload longer than its length", put(message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: long,
+			length: fmt.Sprint(len(long) - 1)}), false, 400, "XAmzContentSHA256Mismatch"},
+		{"part: payload shorter than its length", put(message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: long,
+			length: fmt.Sprint(len(long) + 1)}), true, 400, "IncompleteBody"},
+		{"part: more than 5 GiB", put(message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, length: "5368709121"}), true, 400, "EntityTooLarge"},
+		{"part: chunks above their announced length", chunkedPut(sig, func() message {
+			m := streaming(signedChunks, "10")
+			m.path, m.query = "/bucket/parts", "partNumber=1&uploadId="+upload
+			return m
+		}(), good), false, 400, "IncompleteBody"},
+		{"part: chunks below their announced length", chunkedPut(sig, func() message {
+			m := streaming(signedChunks, fmt.Sprint(len(long)+1))
+			m.path, m.query = "/bucket/parts", "partNumber=1&uploadId="+upload
+			return m
+		}(), good), false, 400, "IncompleteBody"},
+
 		{"part: wrong digest", put(message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: long,
 			signed: []field{{"Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="}}}), false, 400, "BadDigest"},
 		{"part: wrong checksum", put(message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: long,

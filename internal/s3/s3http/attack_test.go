@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -19,7 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	client "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/xxh3"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -259,17 +262,23 @@ func TestBlindnessOfDigests(t *testing.T) {
 	k.createBucket()
 	arn := k.createKey()
 	data := []byte("Rosebud-7d1c2f")
-	md, sha, sha160 := md5.Sum(data), sha256.Sum256(data), sha1.Sum(data)
+	md, sha, sha160, sha512 := md5.Sum(data), sha256.Sum256(data), sha1.Sum(data), sha512.Sum512(data)
+	xxh128 := xxh3.Hash128(data).Bytes()
+	xxh := binary.BigEndian.AppendUint64(nil, xxh3.Hash(data))
+	xxh64 := binary.BigEndian.AppendUint64(nil, xxhash.Sum64(data))
 	crc64 := crc64nvme.New()
 	_, _ = crc64.Write(data)
 	crc := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data))
 	crcC := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 	of := md5.Sum(md[:]) // in the ETag of an upload of one part
-	digests := map[string][]byte{"MD5": md[:], "MD5 of MD5s": of[:], "SHA-256": sha[:], "SHA-1": sha160[:], "CRC-64": crc64.Sum(nil), "CRC-32": crc, "CRC-32C": crcC}
+	digests := map[string][]byte{"MD5": md[:], "MD5 of MD5s": of[:], "SHA-256": sha[:], "SHA-1": sha160[:], "CRC-64": crc64.Sum(nil), "CRC-32": crc, "CRC-32C": crcC,
+		"SHA-512": sha512[:], "XXH128": xxh128[:], "XXH3": xxh, "XXH64": xxh64}
 	b64 := base64.StdEncoding.EncodeToString
 	headers := map[string]string{
 		"x-amz-checksum-sha256": b64(sha[:]), "x-amz-checksum-sha1": b64(sha160[:]), "x-amz-checksum-crc64nvme": b64(crc64.Sum(nil)),
 		"x-amz-checksum-crc32": b64(crc), "x-amz-checksum-crc32c": b64(crcC), "Content-MD5": b64(md[:]),
+		"x-amz-checksum-md5": b64(md[:]), "x-amz-checksum-sha512": b64(sha512[:]), "x-amz-checksum-xxhash128": b64(xxh128[:]),
+		"x-amz-checksum-xxhash3": b64(xxh), "x-amz-checksum-xxhash64": b64(xxh64),
 	}
 	modes := []map[string]string{{}, {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": arn}}
 	for _, mode := range modes {

@@ -7,14 +7,10 @@
 package s3http
 
 import (
-	"bytes"
-	"crypto/md5"
-	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -169,39 +165,15 @@ func (x *exchange) checkHeaders() error {
 			continue
 		case !strings.HasPrefix(name, "x-amz-"), transport[name]:
 			continue
+		case x.route.bodyLimit > 0 && isChecksum(name): // readPayload's
+			continue
+		case x.route.headers["x-amz-checksum-crc32"] && isChecksum(name):
+			return unknownChecksum()
 		case strings.HasPrefix(name, "x-amz-server-side-encryption"):
 			return awserr.New(s3api.InvalidArgument, "%s header is not supported for this operation.", name).
 				With("ArgumentName", name).With("ArgumentValue", x.r.Header.Get(name))
 		}
 		return awserr.New(s3api.NotImplemented, "A header you provided implies functionality that is not implemented").With("Header", name)
-	}
-	return nil
-}
-
-// readPayload reads all of a body that is no object data, so that its
-// signature is verified, and keeps it where the operation has a payload.
-func (x *exchange) readPayload() error {
-	limit := max(x.route.bodyLimit, maxConfigBody)
-	data, err := io.ReadAll(io.LimitReader(x.body, limit+1))
-	if err != nil {
-		if awserr.CodeOf(err) == "" {
-			err = awserr.Wrap(err, s3api.IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header")
-		}
-		return err
-	}
-	if int64(len(data)) > limit {
-		return awserr.New(s3api.MaxMessageLengthExceeded, "Your request was too big.").With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10))
-	}
-	if want := x.r.Header.Get("Content-MD5"); want != "" {
-		sum := md5.Sum(data)
-		if given, err := base64.StdEncoding.DecodeString(want); err != nil || len(given) != md5.Size {
-			return awserr.New(s3api.InvalidDigest, "The Content-MD5 you specified was invalid.").With("Content-MD5", want)
-		} else if !bytes.Equal(given, sum[:]) {
-			return awserr.New(s3api.BadDigest, "The Content-MD5 you specified did not match what we received.")
-		}
-	}
-	if x.route.bodyLimit > 0 {
-		x.payload = data
 	}
 	return nil
 }

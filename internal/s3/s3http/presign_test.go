@@ -142,7 +142,8 @@ func TestPresignedParameters(t *testing.T) {
 		{"unknown", "x-amz-later=1", nil, 501, "NotImplemented", "x-amz-later"},
 		{"wrong owner", "x-amz-expected-bucket-owner=" + other, nil, 403, "AccessDenied", ""},
 		{"wrong checksum", "x-amz-checksum-crc32=AAAAAA%3D%3D", nil, 400, "BadDigest", ""},
-		{"checksum that is not served", "x-amz-checksum-sha512=AAAA", nil, 501, "NotImplemented", "sha512"},
+		{"checksum of no form", "x-amz-checksum-sha512=AAAA", nil, 400, "InvalidRequest", "Value for x-amz-checksum-sha512 header is invalid."},
+		{"checksum of no algorithm", "x-amz-checksum-later=AAAA", nil, 400, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid."},
 		{"unknown mode", "x-amz-server-side-encryption=rot13", nil, 400, "InvalidArgument", ""},
 		{"signature in another case", "x-amz-date=20261123T110203Z", nil, 400, "InvalidArgument", "x-amz-date"},
 		{"token in another case", "x-amz-security-token=a", nil, 400, "InvalidArgument", "x-amz-security-token"},
@@ -190,27 +191,31 @@ func TestUnsignedQueryParameters(t *testing.T) {
 	k.waitBlobs(1)
 }
 
-// A checksum that is announced is verified, or refused.
-func TestTrailerNotServed(t *testing.T) {
+// A checksum that is announced is verified, or refused: before the body is read
+// where the names say so.
+func TestAnnouncedTrailers(t *testing.T) {
 	k := newKit(t)
 	k.createBucket()
-	for _, name := range []string{"x-amz-checksum-sha512", "x-amz-checksum-md5", "x-amz-checksum-xxhash64", "x-amz-checksum-xxhash3",
-		"X-Amz-Checksum-XXHash128", "x-amz-checksum-later", "x-amz-checksum-crc32, x-amz-checksum-sha512"} {
-		t.Run(name, func(t *testing.T) {
-			_, last, _ := strings.Cut(name, ", ")
-			if last == "" {
-				last = name
-			}
-			trailer := ""
-			if last != name {
-				trailer = "x-amz-checksum-crc32:NhCmhg==\r\n"
+	const unsupported = "The value specified in the x-amz-trailer header is not supported"
+	const many = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+	for _, tt := range []struct{ name, hash, announced, sent, code, text string }{
+		{"none of its form", "", "x-amz-checksum-sha512", "x-amz-checksum-sha512:AAAA\r\n", "InvalidRequest", "Value for x-amz-checksum-sha512 trailing header is invalid."},
+		{"no algorithm", "", "x-amz-checksum-later", "x-amz-checksum-later:AAAA\r\n", "InvalidRequest", unsupported},
+		{"checksum's type", "", "x-amz-checksum-type", "x-amz-checksum-type:FULL_OBJECT\r\n", "InvalidRequest", unsupported},
+		{"two", "", "x-amz-checksum-crc32, x-amz-checksum-sha512", "x-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-sha512:AAAA\r\n", "InvalidRequest", many},
+		{"one and no algorithm", "", "x-amz-checksum-crc32,x-amz-checksum-later", "x-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-later:AAAA\r\n", "InvalidRequest", unsupported},
+		{"in no trailer", "UNSIGNED-PAYLOAD", "x-amz-checksum-crc32", "", "InvalidRequest", "Value for x-amz-checksum-crc32 trailing header is invalid."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.hash == "" {
+				tt.hash = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 			}
 			resp := k.raw("PUT", "/bucket/k", map[string]string{
-				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+				"X-Amz-Content-Sha256":         tt.hash,
 				"X-Amz-Decoded-Content-Length": "5",
-				"X-Amz-Trailer":                name,
-			}, "5\r\nhello\r\n0\r\n"+trailer+last+":AAAA\r\n\r\n")
-			k.wantError(resp, 501, "NotImplemented", strings.ToLower(last))
+				"X-Amz-Trailer":                tt.announced,
+			}, "5\r\nhello\r\n0\r\n"+tt.sent+"\r\n")
+			k.wantError(resp, 400, tt.code, tt.text)
 		})
 	}
 	resp := k.raw("PUT", "/trailed", map[string]string{
