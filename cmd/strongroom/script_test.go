@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 //	finish NAME                       wait for the end, with status 0; stdout is all its output
 //	fails STATUS REGEXP COMMAND...    COMMAND exits with STATUS and one line on standard error, "strongroom: " and REGEXP
 //	login [FLAG...]                   put what `strongroom env` prints into the environment
-//	[!] api kms|sts|s3 ...            one signed request, see apiCommand; the answer is in stdout
+//	[!] api kms|sts|s3 ...            one signed request, see apiScript; the answer is in stdout
 //	[!] get PATH                      one request without a signature
 //	await PATH                        the same, again and again until it succeeds
 //	[!] aws ARGUMENT...               the AWS CLI at ENDPOINT
@@ -298,6 +298,10 @@ func apiScript(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequestWithContext(ctx, method, ts.Getenv("ENDPOINT")+path, bytes.NewReader(body))
 	ts.Check(err)
 	req.Header = header
+	if host := header.Get("Host"); host != "" { // where net/http has it
+		req.Host = host
+		header.Del("Host")
+	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
 	if service == "s3" {

@@ -53,6 +53,7 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 	f.StringVar(&cfg.Listen, "listen", server.DefaultListen, "address to listen on, host:port; port 0 takes a free one")
 	f.BoolVar(&cfg.InsecurePublic, "insecure-public", false, "allow --listen to be an address that other machines reach (there is no TLS)")
 	f.StringSliceVar(&cfg.Regions, "region", []string{server.DefaultRegion}, "enabled regions, the first being the default; may be repeated")
+	f.StringSliceVar(&cfg.S3Domains, "s3-domain", nil, "domain under which S3 buckets are host names, BUCKET.DOMAIN; may be repeated (default localhost, s3.localhost, s3.REGION.localhost, s3.REGION.amazonaws.com, s3.amazonaws.com)")
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
 	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users and access keys to put in place at start")

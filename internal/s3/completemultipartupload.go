@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -23,7 +22,8 @@ var completeServed = names("Bucket", "Key", "MultipartUpload", "UploadId", "Chec
 	"ExpectedBucketOwner", "IfMatch", "IfNoneMatch").and(checksumMembers())
 
 // CompleteMultipartUpload makes the object of the parts that the client lists.
-// The bytes stay where they are: what is written is the manifest.
+// The bytes stay where they are: what is written is the manifest. Location in
+// the answer is left to the HTTP layer, which knows the object's address.
 func (s *Service) CompleteMultipartUpload(ctx context.Context, c identity.Caller, req *s3api.CompleteMultipartUploadRequest) (*s3api.CompleteMultipartUploadOutput, error) {
 	return do(s, c, "CompleteMultipartUpload", req, func(call *call) (*s3api.CompleteMultipartUploadOutput, error) {
 		if err := checkComplete(req); err != nil {
@@ -106,12 +106,8 @@ func (c *call) completedBefore(ctx context.Context, b *bucketRecord, req *s3api.
 }
 
 func (c *call) completed(bucket, key string, m *sse.Manifest, env envelope) *s3api.CompleteMultipartUploadOutput {
-	location := url.URL{Scheme: "http", Host: c.caller.Host, Path: "/" + bucket + "/" + key}
-	if c.caller.TLSVersion != "" {
-		location.Scheme = "https"
-	}
 	out := &s3api.CompleteMultipartUploadOutput{
-		Location: ptr(location.String()), Bucket: &bucket, Key: &key, ETag: quote(m.ETag),
+		Bucket: &bucket, Key: &key, ETag: quote(m.ETag),
 		ServerSideEncryption: env.wireMode(), SSEKMSKeyId: env.wireKey(),
 		ChecksumType: ptr(s3api.ChecksumType(m.Checksum.Type)),
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strongroom/strongroom/internal/s3/s3http"
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
@@ -45,6 +46,14 @@ type Config struct {
 	// Regions are the enabled regions; the first is the default one. Default:
 	// us-east-1. Keys of one region do not exist in another.
 	Regions []string
+
+	// S3Domains are the domain names under which S3 takes buckets as hosts
+	// (virtual-hosted style): a request to BUCKET.DOMAIN is for the bucket, and
+	// one to DOMAIN itself, to an IP address or to any other name has the bucket
+	// in its path. Where several fit, the longest counts. Default: localhost,
+	// s3.localhost, s3.amazonaws.com, and for each region s3.REGION.localhost and
+	// s3.REGION.amazonaws.com.
+	S3Domains []string
 
 	// Account is the id, 12 digits, of the account that is made at first start.
 	// Default: 000000000000.
@@ -121,6 +130,9 @@ func (c *Config) complete() error {
 			return fmt.Errorf("region %q is named twice", r)
 		}
 	}
+	if err := c.completeDomains(); err != nil {
+		return err
+	}
 	if !accountForm.MatchString(c.Account) {
 		return fmt.Errorf("account %q: an account id has 12 digits", c.Account)
 	}
@@ -140,6 +152,29 @@ func (c *Config) complete() error {
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.InsecurePublic {
 		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use a loopback address, or say --insecure-public if something in front of it does TLS", c.Listen)
+	}
+	return nil
+}
+
+// completeDomains fills in the default domains, or brings those given into one form.
+func (c *Config) completeDomains() error {
+	given := c.S3Domains
+	c.S3Domains = nil
+	if len(given) == 0 {
+		given = []string{"localhost", "s3.localhost", "s3.amazonaws.com"}
+		for _, r := range c.Regions {
+			given = append(given, "s3."+r+".localhost", "s3."+r+".amazonaws.com")
+		}
+	}
+	for _, name := range given {
+		domain, ok := s3http.Domain(name)
+		if !ok {
+			return fmt.Errorf("S3 domain %q: want a domain name as in s3.example.com, without a port; addresses need none", name)
+		}
+		if slices.Contains(c.S3Domains, domain) {
+			return fmt.Errorf("S3 domain %q is named twice", name)
+		}
+		c.S3Domains = append(c.S3Domains, domain)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,9 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	if c.RootKeyFile != "strongroom-data.root-key" {
 		t.Errorf("got root key file %q, want it beside the data directory, named after it", c.RootKeyFile)
+	}
+	if want := []string{"localhost", "s3.localhost", "s3.amazonaws.com", "s3.us-east-1.localhost", "s3.us-east-1.amazonaws.com"}; !slices.Equal(c.S3Domains, want) {
+		t.Errorf("got S3 domains %q, want %q", c.S3Domains, want)
 	}
 	if CredentialsFile(c.DataDir) != "strongroom-data.credentials" {
 		t.Errorf("got credentials file %q, want it beside the data directory", CredentialsFile(c.DataDir))
@@ -43,6 +47,11 @@ func TestConfigRefusals(t *testing.T) {
 		{"other half", Config{RootSecretAccessKey: secret.New([]byte("x"))}, "give both"},
 		{"root key inside", Config{DataDir: filepath.Join(dir, "data"), RootKeyFile: filepath.Join(dir, "data", "key")}, "inside the data directory"},
 		{"root key inside through a link", Config{DataDir: filepath.Join(dir, "data"), RootKeyFile: filepath.Join(link, "key")}, "inside the data directory"},
+		{"S3 domain with a port", Config{S3Domains: []string{"s3.example.com:8650"}}, `S3 domain "s3.example.com:8650": want a domain name`},
+		{"S3 domain that is an address", Config{S3Domains: []string{"127.0.0.1"}}, "addresses need none"},
+		{"S3 domain of nothing", Config{S3Domains: []string{""}}, "want a domain name"},
+		{"S3 domain with a star", Config{S3Domains: []string{"*.example.com"}}, "want a domain name"},
+		{"S3 domain twice", Config{S3Domains: []string{"s3.example.com", "S3.Example.Com."}}, "named twice"},
 		{"no port", Config{Listen: "127.0.0.1"}, "want host:port"},
 		{"all addresses", Config{Listen: ":8650"}, "other machines"},
 		{"public address", Config{Listen: "0.0.0.0:8650"}, "other machines"},

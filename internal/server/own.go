@@ -25,7 +25,7 @@ func (s *Server) newEdge(g *gate.Gate, tokens *sts.Service) *edge {
 		iam:      s.iam,
 		kms:      kmshttp.New(kmshttp.Config{Service: s.kms, Logger: s.log, Refused: refused(kms.EventSource)}),
 		sts:      stshttp.New(tokens, s.log, refused(sts.EventSource)),
-		s3:       s3http.New(s3http.Config{Service: s.s3, Logger: s.log, Refused: refused(s3.EventSource)}),
+		s3:       s3http.New(s3http.Config{Service: s.s3, Logger: s.log, Refused: refused(s3.EventSource), Domains: s.cfg.S3Domains}),
 		own:      s.ownPages(g),
 		metrics:  s.metrics,
 		refusals: &refusals{log: s.log, clock: s.cfg.Clock},

@@ -58,6 +58,7 @@ type field struct{ name, value string }
 // message is a request before it is signed.
 type message struct {
 	method, path string
+	host         string  // empty: wireHost
 	query        string  // as sent, sorted and encoded
 	signed       []field // besides host, x-amz-date and, in S3, x-amz-content-sha256
 	unsigned     []field // added after signing
@@ -65,6 +66,13 @@ type message struct {
 	hash         string // x-amz-content-sha256, or what stands in for it; empty: that of body
 	length       string // Content-Length; empty: that of body, "-": none
 	keepAlive    bool
+}
+
+func (m message) hostName() string {
+	if m.host == "" {
+		return wireHost
+	}
+	return m.host
 }
 
 func hexSum(s string) string {
@@ -112,7 +120,7 @@ func (s signer) sign(m message) (wire []byte, seed string) {
 	if hash == "" {
 		hash = hexSum(m.body)
 	}
-	headers := append([]field{{"Host", wireHost}, {"X-Amz-Date", s.date()}}, m.signed...)
+	headers := append([]field{{"Host", m.hostName()}, {"X-Amz-Date", s.date()}}, m.signed...)
 	if s.service == "s3" {
 		headers = append(headers, field{"X-Amz-Content-Sha256", hash})
 	}
@@ -131,7 +139,7 @@ func (s signer) presign(m message, expires string) string {
 		"X-Amz-Expires": {expires}, "X-Amz-SignedHeaders": {"host"},
 	}
 	m.query = q.Encode()
-	signature, _ := s.signature(m, []field{{"Host", wireHost}}, "UNSIGNED-PAYLOAD")
+	signature, _ := s.signature(m, []field{{"Host", m.hostName()}}, "UNSIGNED-PAYLOAD")
 	return m.query + "&X-Amz-Signature=" + signature
 }
 

@@ -3,6 +3,7 @@ package s3http
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -142,6 +143,30 @@ func (w *lateWriter) begin() {
 		status = http.StatusPartialContent
 	}
 	w.x.w.WriteHeader(status)
+}
+
+// completeMultipartUpload adds to the answer where the object is to be found,
+// by the name that the client has for this server.
+func completeMultipartUpload(x *exchange) error {
+	in, err := input[s3api.CompleteMultipartUploadRequest](x)
+	if err != nil {
+		return err
+	}
+	out, err := x.h.service.CompleteMultipartUpload(x.r.Context(), x.caller, in)
+	if err != nil {
+		return err
+	}
+	location := url.URL{Scheme: "http", Host: x.r.Host, Path: "/" + x.key}
+	if x.caller.TLSVersion != "" {
+		location.Scheme = "https"
+	}
+	if !x.hosted {
+		location.Path = "/" + x.bucket + location.Path
+	}
+	text := location.String()
+	out.Location = &text
+	x.answer(out, x.route.status)
+	return nil
 }
 
 func headObject(x *exchange) error {

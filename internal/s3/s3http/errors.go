@@ -69,7 +69,7 @@ func (h *Handler) WriteError(w http.ResponseWriter, r *http.Request, requestID s
 	status := statusOf(e.Code)
 	if status >= http.StatusInternalServerError && e.Code != s3api.NotImplemented {
 		h.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("requestID", requestID),
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+			slog.String("method", r.Method), slog.String("resource", h.resource(r)), slog.Any("error", err))
 	}
 	header := w.Header()
 	setIDs(header, requestID)
@@ -88,7 +88,7 @@ func (h *Handler) WriteError(w http.ResponseWriter, r *http.Request, requestID s
 		w.WriteHeader(status)
 		return
 	}
-	body := restxml.AppendError(nil, e, resourceOf(r), requestID, s3.HostID(requestID))
+	body := restxml.AppendError(nil, e, h.resource(r), requestID, s3.HostID(requestID))
 	header.Set("Content-Type", "application/xml")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -97,5 +97,11 @@ func (h *Handler) WriteError(w http.ResponseWriter, r *http.Request, requestID s
 	}
 }
 
-// resourceOf is the path as AWS shows it, unescaped.
-func resourceOf(r *http.Request) string { return strings.ToValidUTF8(r.URL.Path, "\uFFFD") }
+// resource is the bucket or object that a request names, as a path, unescaped.
+func (h *Handler) resource(r *http.Request) string {
+	path := r.URL.Path
+	if bucket := hostBucket(r.Host, h.domains); bucket != "" {
+		path = "/" + bucket + path
+	}
+	return strings.ToValidUTF8(path, "\uFFFD")
+}

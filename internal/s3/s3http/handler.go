@@ -3,7 +3,8 @@
 // the answer. It decides nothing else; package s3 does.
 //
 // Paths are routed as they were sent, escaped: a key may hold "//", ".." and
-// "%2F", so nothing may clean the path. Buckets are named in the path.
+// "%2F", so nothing may clean the path. A bucket is named by the path, or by the
+// host (virtual-hosted style).
 package s3http
 
 import (
@@ -25,12 +26,17 @@ type Handler struct {
 	service *s3.Service
 	log     *slog.Logger
 	refused func(c identity.Caller, op string, err error) error
+	domains []string
 }
 
 // Config is what a [Handler] is made of. Service is required.
 type Config struct {
 	Service *s3.Service
 	Logger  *slog.Logger // nil means no log
+
+	// Domains are the names, as [Domain] returns them, under which a bucket can
+	// be addressed as BUCKET.DOMAIN. Every other host is path style.
+	Domains []string
 
 	// Refused, if not nil, is told of an authenticated request that no operation
 	// saw: one for which there is no route, that has a header or payload the
@@ -48,7 +54,7 @@ func New(cfg Config) *Handler {
 	if cfg.Refused == nil {
 		cfg.Refused = func(_ identity.Caller, _ string, err error) error { return err }
 	}
-	return &Handler{cfg.Service, cfg.Logger, cfg.Refused}
+	return &Handler{cfg.Service, cfg.Logger, cfg.Refused, cfg.Domains}
 }
 
 // exchange is one request with its answer.
@@ -61,6 +67,7 @@ type exchange struct {
 	bound  bool // the operation has been given its input
 
 	bucket, key string
+	hosted      bool // the host names the bucket
 	query       url.Values
 	payload     []byte // of an XML request
 	body        *trackedReader
@@ -125,6 +132,10 @@ func (x *exchange) serve() error {
 
 func (x *exchange) find() error {
 	bucket, key, l, ok := splitPath(x.r.URL.EscapedPath())
+	if host := hostBucket(x.r.Host, x.h.domains); host != "" {
+		x.hosted, bucket = true, host
+		key, l, ok = hostedKey(x.r.URL.EscapedPath())
+	}
 	query, err := url.ParseQuery(x.r.URL.RawQuery)
 	if !ok || err != nil {
 		return awserr.New(s3api.InvalidURI, "Couldn't parse the specified URI.").With("URI", x.r.URL.EscapedPath())

@@ -83,7 +83,7 @@ var routes = table([]route{
 		input: &s3api.CreateMultipartUploadRequest{}, serve: bind((*s3.Service).CreateMultipartUpload)},
 	{name: "CompleteMultipartUpload", method: http.MethodPost, level: objectLevel, selectors: []string{"uploadId"}, status: 200,
 		bodyLimit: maxCompleteBody,
-		input:     &s3api.CompleteMultipartUploadRequest{}, serve: bind((*s3.Service).CompleteMultipartUpload)},
+		input:     &s3api.CompleteMultipartUploadRequest{}, serve: completeMultipartUpload},
 })
 
 // table fills in which headers each operation takes.

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import re
+import socket
 import sys
 import threading
 import urllib.error
@@ -162,6 +163,14 @@ def check_checksums(bucket):
         "SHA1": base64.b64encode(hashlib.sha1(content).digest()).decode(),
         "SHA256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
     }
+    known = s3.meta.service_model.shape_for("PutObjectRequest").members
+    if "ChecksumXXHASH3" in known:  # since 1.42.54
+        values["MD5"] = base64.b64encode(hashlib.md5(content).digest()).decode()
+        values["SHA512"] = base64.b64encode(hashlib.sha512(content).digest()).decode()
+        # As xxhsum prints them.
+        values["XXHASH64"] = b64(0x0B242D361FDA71BC, 8)
+        values["XXHASH3"] = b64(0xCE7D19A5418FB365, 8)
+        values["XXHASH128"] = b64(0xDDD650205CA3E7FA24A1CC2E3A8A7651, 16)
     if NEW:
         values["CRC64NVME"] = b64(crc(content, 8, 0x9A6C9329AC4BC9B5), 8)
     for name, value in values.items():
@@ -177,6 +186,35 @@ def check_checksums(bucket):
     md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
     assert s3.put_object(Bucket=bucket, Key="md5", Body=content, ContentMD5=md5)["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
     refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="wrong")
+
+
+def check_virtual_hosted(bucket):
+    """Buckets as hosts, under the domains that the server has by itself."""
+    resolve = socket.getaddrinfo
+    socket.getaddrinfo = lambda host, *rest, **more: resolve("127.0.0.1" if host.endswith(("localhost", "amazonaws.com")) else host, *rest, **more)
+    try:
+        port = ENDPOINT.rsplit(":", 1)[1]
+        for domain in ("localhost", "s3.localhost", f"s3.{REGION}.amazonaws.com"):
+            virtual = boto3.client("s3", endpoint_url=f"http://{domain}:{port}", region_name=REGION,
+                                   config=Config(s3={"addressing_style": "virtual"}, signature_version="s3v4", retries={"max_attempts": 0}))
+            hosts = []
+            virtual.meta.events.register("before-send.s3", lambda request, **_: hosts.append(request.url.split("/")[2]))
+            for key in ("key", "/leading", "a//b", "é +"):
+                content = f"{domain} {key}".encode()
+                virtual.put_object(Bucket=bucket, Key=key, Body=content, Metadata={"a": "b"})
+                assert virtual.get_object(Bucket=bucket, Key=key)["Body"].read() == content == body(bucket, key), key
+                status, answer = fetch(virtual.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}))
+                assert status == 200 and answer == content, (key, status, answer)
+            assert len(virtual.list_objects_v2(Bucket=bucket)["Contents"]) == 4
+            assert virtual.head_bucket(Bucket=bucket)
+            virtual.upload_fileobj(io.BytesIO(os.urandom(6 * MIB)), bucket, "parts", Config=TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB))
+            virtual.delete_object(Bucket=bucket, Key="parts")
+            refused("NoSuchKey", virtual.get_object, Bucket=bucket, Key="none")
+            assert set(hosts) == {f"{bucket}.{domain}:{port}"}, set(hosts)
+            virtual.create_bucket(Bucket=bucket + "-made")
+            virtual.delete_bucket(Bucket=bucket + "-made")
+    finally:
+        socket.getaddrinfo = resolve
 
 
 def check_streamed_body(bucket):
