@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -84,6 +85,9 @@ func (c *call) endFailed(err *error) {
 
 func (c *call) getObject(ctx context.Context, req *s3api.GetObjectRequest) (*Object, error) {
 	if err := checkRead(req, getObjectServed, req.SSECustomerAlgorithm, req.Range, req.PartNumber); err != nil {
+		return nil, err
+	}
+	if err := checkMode(req.ChecksumMode); err != nil {
 		return nil, err
 	}
 	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
@@ -250,6 +254,14 @@ func checkRead(in any, served memberSet, customerAlgorithm, header *string, numb
 	return refuseOthers(in, served)
 }
 
+// checkMode refuses an x-amz-checksum-mode other than the one there is.
+func checkMode(mode *s3api.ChecksumMode) error {
+	if mode != nil && !strings.EqualFold(string(*mode), string(s3api.ChecksumModeEnabled)) {
+		return invalidRequest("Value for x-amz-checksum-mode header is invalid.")
+	}
+	return nil
+}
+
 // findObject loads an object's record; nil when there is none.
 func (s *Service) findObject(ctx context.Context, b *bucketRecord, key string) (*object, error) {
 	row, err := s.store.Get(ctx, store.Objects, objectRowKey(b.Name, key))
@@ -323,7 +335,7 @@ func getOutput(o *object, m *sse.Manifest, r span, req *s3api.GetObjectRequest) 
 	if req.PartNumber != nil && o.attrs.Parts > 0 {
 		out.PartsCount = ptr(int32(o.attrs.Parts))
 	}
-	if value := checksumOf(m, r, o.attrs.Parts > 0, req.PartNumber); value != "" && deref(req.ChecksumMode) == s3api.ChecksumModeEnabled {
+	if value := checksumOf(m, r, o.attrs.Parts > 0, req.PartNumber); value != "" && req.ChecksumMode != nil {
 		checksumType := s3api.ChecksumType(m.Checksum.Type)
 		out.ChecksumType = &checksumType
 		setChecksum(out, s3api.ChecksumAlgorithm(m.Checksum.Algorithm), value)

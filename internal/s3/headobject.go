@@ -21,6 +21,9 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 	if err := checkRead(req, getObjectServed, req.SSECustomerAlgorithm, req.Range, req.PartNumber); err != nil {
 		return nil, err
 	}
+	if err := checkMode(req.ChecksumMode); err != nil {
+		return nil, err
+	}
 	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
 	if err != nil {
 		return nil, err
@@ -43,7 +46,7 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 	// Without its key an object has a size and no more; that is enough for
 	// most requests.
 	m := &sse.Manifest{Size: o.attrs.Size}
-	wantSum := deref(req.ChecksumMode) == s3api.ChecksumModeEnabled
+	wantSum := req.ChecksumMode != nil
 	if wantSum || req.PartNumber != nil {
 		if _, m, err = c.openManifest(ctx, b, *req.Key, o); err != nil {
 			return nil, err

@@ -151,6 +151,12 @@ func TestChecksums(t *testing.T) {
 					}
 					wantChecksum(t, method+" without mode", ask(t, s.Endpoint(), "s3", message{method: method, path: path}), name, "", "")
 				}
+				small := ask(t, s.Endpoint(), "s3", message{method: "GET", path: path, signed: []field{{"X-Amz-Checksum-Mode", "enabled"}}})
+				wantChecksum(t, "GET in small letters", small, name, right, "FULL_OBJECT")
+				no := ask(t, s.Endpoint(), "s3", message{method: "GET", path: path, signed: []field{{"X-Amz-Checksum-Mode", "DISABLED"}}})
+				if code, text := no.problem(); no.status != 400 || code != "InvalidRequest" || text != "Value for x-amz-checksum-mode header is invalid." {
+					t.Errorf("another mode: got %d %s %q", no.status, code, text)
+				}
 				listing := mustAsk(t, s.Endpoint(), "s3", message{method: "GET", path: "/bucket", query: "list-type=2&prefix=" + path[len("/bucket/"):]}).body
 				if want := "<ChecksumAlgorithm>" + name + "</ChecksumAlgorithm>"; !strings.Contains(listing, want) {
 					t.Errorf("got listing %s without %s", listing, want)

@@ -50,7 +50,9 @@ type Config struct {
 	// S3Domains are the domain names under which S3 takes buckets as hosts
 	// (virtual-hosted style): a request to BUCKET.DOMAIN is for the bucket, and
 	// one to DOMAIN itself, to an IP address or to any other name has the bucket
-	// in its path. Where several fit, the longest counts. Default: localhost,
+	// in its path. Where several fit, the longest counts. A name of the server's
+	// own that lies below one, such as strongroom.localhost, must be one of them,
+	// or it is taken for a bucket. Default: localhost,
 	// s3.localhost, s3.amazonaws.com, and for each region s3.REGION.localhost and
 	// s3.REGION.amazonaws.com.
 	S3Domains []string
