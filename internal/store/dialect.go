@@ -22,6 +22,10 @@ type Dialect struct {
 	// Check asks the database to examine its own structures. It returns what
 	// is wrong with them, and an error when it cannot tell.
 	Check func(ctx context.Context, db *sql.DB) (faults []string, err error)
+	// TruncateLog does what [Store.TruncateLog] says, on the writer's
+	// connection and outside of a transaction. Nil: the database keeps no log
+	// of its own that a program could empty.
+	TruncateLog func(conn *sql.Conn) error
 }
 
 // bind puts the dialect's parameters in the place of question marks. No

@@ -105,6 +105,9 @@ var (
 	ErrNoChange = errors.New("an audit record needs a change in its transaction")
 	// ErrTxDone: a [Tx] was used after its function returned.
 	ErrTxDone = errors.New("transaction used after its function returned")
+	// ErrBusy: readers of an earlier state of the database are in the way.
+	// Try again when they are done.
+	ErrBusy = errors.New("the database is being read")
 )
 
 // Errors of the whole store.

@@ -39,6 +39,7 @@ type update struct {
 // its goroutine, and after stop to who stopped it.
 type writer struct {
 	updates chan *update  // unbuffered: an update that is sent has started
+	errands chan *errand  // unbuffered too
 	closing chan struct{} // closed by stop
 	stopped chan struct{} // closed at the end of run
 
@@ -54,6 +55,7 @@ type writer struct {
 func newWriter(b Backend) *writer {
 	return &writer{
 		updates: make(chan *update),
+		errands: make(chan *errand),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 		db:      b.Write,
@@ -99,6 +101,8 @@ func (w *writer) run() {
 		select {
 		case u := <-w.updates:
 			w.batch(u)
+		case e := <-w.errands:
+			e.result <- w.attend(e)
 		case <-w.closing:
 			return
 		}
@@ -195,18 +199,26 @@ func (w *writer) abort(ran []*update, err error) {
 
 // begin starts a transaction, on a new connection if there is none.
 func (w *writer) begin() error {
-	if w.conn == nil {
-		conn, err := w.db.Conn(context.Background())
-		if err != nil {
-			return w.dialect.Wrap(err)
-		}
-		w.conn, w.stmts = conn, newStatements(conn, w.dialect)
+	if err := w.connect(); err != nil {
+		return err
 	}
 	err := w.exec(opBegin)
 	if err != nil {
 		w.drop()
 	}
 	return err
+}
+
+func (w *writer) connect() error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := w.db.Conn(context.Background())
+	if err != nil {
+		return w.dialect.Wrap(err)
+	}
+	w.conn, w.stmts = conn, newStatements(conn, w.dialect)
+	return nil
 }
 
 func (w *writer) exec(o op) error {

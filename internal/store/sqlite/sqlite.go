@@ -83,12 +83,17 @@ func dialect(path string) store.Dialect {
 		Placeholder: func(int) string { return "?" },
 		Wrap:        func(err error) error { return wrap(path, err) },
 		Check:       check,
+		TruncateLog: truncateLog,
 	}
 }
 
+// busyTimeout is how long a statement waits for another process, which may be
+// taking a backup, in milliseconds.
+const busyTimeout = 5000
+
 // writerPragmas hold for each connection that writes.
 var writerPragmas = []string{
-	"busy_timeout(5000)", // ms; another process may be taking a backup
+	fmt.Sprintf("busy_timeout(%d)", busyTimeout),
 	"journal_mode(WAL)",
 	"synchronous(FULL)",            // fsync the log at every commit
 	"secure_delete(ON)",            // overwrite what is deleted with zeros

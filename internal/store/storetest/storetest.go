@@ -37,6 +37,7 @@ func Run(t *testing.T, h Harness) {
 		{"RecordNeedsAChange", testRecordNeedsAChange},
 		{"HooksInOrder", testHooksInOrder},
 		{"NoUpdateIsLost", testNoUpdateIsLost},
+		{"TruncateLog", testTruncateLog},
 		{"Close", testClose},
 		{"Model", testModel},
 	} {
