@@ -15,17 +15,30 @@ import (
 )
 
 var kmsInputs = map[string]reflect.Type{
+	"CancelKeyDeletion":               reflect.TypeFor[kmsapi.CancelKeyDeletionRequest](),
 	"CreateAlias":                     reflect.TypeFor[kmsapi.CreateAliasRequest](),
 	"CreateKey":                       reflect.TypeFor[kmsapi.CreateKeyRequest](),
 	"Decrypt":                         reflect.TypeFor[kmsapi.DecryptRequest](),
+	"DeleteAlias":                     reflect.TypeFor[kmsapi.DeleteAliasRequest](),
 	"DescribeKey":                     reflect.TypeFor[kmsapi.DescribeKeyRequest](),
 	"DisableKey":                      reflect.TypeFor[kmsapi.DisableKeyRequest](),
 	"EnableKey":                       reflect.TypeFor[kmsapi.EnableKeyRequest](),
 	"Encrypt":                         reflect.TypeFor[kmsapi.EncryptRequest](),
 	"GenerateDataKey":                 reflect.TypeFor[kmsapi.GenerateDataKeyRequest](),
 	"GenerateDataKeyWithoutPlaintext": reflect.TypeFor[kmsapi.GenerateDataKeyWithoutPlaintextRequest](),
+	"GenerateRandom":                  reflect.TypeFor[kmsapi.GenerateRandomRequest](),
+	"GetKeyPolicy":                    reflect.TypeFor[kmsapi.GetKeyPolicyRequest](),
 	"ListAliases":                     reflect.TypeFor[kmsapi.ListAliasesRequest](),
+	"ListKeyPolicies":                 reflect.TypeFor[kmsapi.ListKeyPoliciesRequest](),
 	"ListKeys":                        reflect.TypeFor[kmsapi.ListKeysRequest](),
+	"ListResourceTags":                reflect.TypeFor[kmsapi.ListResourceTagsRequest](),
+	"PutKeyPolicy":                    reflect.TypeFor[kmsapi.PutKeyPolicyRequest](),
+	"ReEncrypt":                       reflect.TypeFor[kmsapi.ReEncryptRequest](),
+	"ScheduleKeyDeletion":             reflect.TypeFor[kmsapi.ScheduleKeyDeletionRequest](),
+	"TagResource":                     reflect.TypeFor[kmsapi.TagResourceRequest](),
+	"UntagResource":                   reflect.TypeFor[kmsapi.UntagResourceRequest](),
+	"UpdateAlias":                     reflect.TypeFor[kmsapi.UpdateAliasRequest](),
+	"UpdateKeyDescription":            reflect.TypeFor[kmsapi.UpdateKeyDescriptionRequest](),
 }
 
 // TestEveryConstraint breaks each constraint of each KMS operation once, in an

@@ -103,6 +103,8 @@ func TestValidateOtherServices(t *testing.T) {
 		"CreateMultipartUpload": &s3api.CreateMultipartUploadRequest{}, "UploadPart": &s3api.UploadPartRequest{},
 		"CompleteMultipartUpload": &s3api.CompleteMultipartUploadRequest{},
 		"AbortMultipartUpload":    &s3api.AbortMultipartUploadRequest{}, "ListParts": &s3api.ListPartsRequest{},
+		"CopyObject": &s3api.CopyObjectRequest{}, "DeleteObjects": &s3api.DeleteObjectsRequest{},
+		"UploadPartCopy": &s3api.UploadPartCopyRequest{}, "ListMultipartUploads": &s3api.ListMultipartUploadsRequest{},
 	}
 	for _, op := range model.S3().Operations() {
 		if op == "ListBuckets" { // nothing is required of it
