@@ -44,14 +44,14 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		return nil, err
 	}
 	call.AddResource(ref.ARN(), ref.Account, resourceType)
-	call.ResponseElements = newObject().str("keyId", k.arn).end()
+	call.ResponseElements = keyRecord(k.arn)
 	now := s.now()
 	return nil, s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
 		key, err := keyNow(tx, k.key.Ref())
 		if err != nil {
 			return false, err
 		}
-		if err := forAliases(k.arn, key.State); err != nil {
+		if err := forChange(k.arn, key.State); err != nil {
 			return false, err
 		}
 		if _, err := tx.Alias(ref); err == nil {
@@ -59,12 +59,8 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return false, err
 		}
-		n, err := tx.CountAliases(key.Ref(), maxAliasesPerKey)
-		if err != nil {
+		if err := aliasQuota(tx, &key); err != nil {
 			return false, err
-		}
-		if n >= maxAliasesPerKey {
-			return false, awserr.New(kmsapi.LimitExceededException, "%s has the maximum of %d aliases.", k.arn, maxAliasesPerKey)
 		}
 		return true, tx.PutAlias(&kmsdb.Alias{
 			Account: ref.Account, Region: ref.Region, Name: ref.Name, TargetKeyID: key.ID,

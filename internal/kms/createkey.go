@@ -40,8 +40,17 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 			return nil, err
 		}
 	}
+	tags, err := newTags(nil, req.Tags)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.authorizeAccount(call, "*"); err != nil {
 		return nil, err
+	}
+	if len(tags) > 0 { // "To use this parameter, you must have kms:TagResource permission"
+		if err := call.Authorize(gate.Request{Action: opTagResource.Action, Resource: "*", ResourceAccount: call.Caller.AccountID}); err != nil {
+			return nil, err
+		}
 	}
 	if err := cmp.Or(checkSupported(req, spec), unsupported); err != nil {
 		return nil, err
@@ -50,7 +59,7 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if err != nil {
 		return nil, err
 	}
-	key.Policy = policy
+	key.Policy, key.Tags = policy, tags
 	if req.Description != nil {
 		key.Description = *req.Description
 	}
@@ -156,9 +165,6 @@ func checkSupported(req *kmsapi.CreateKeyRequest, spec kmsapi.KeySpec) error {
 	if isTrue(req.MultiRegion) {
 		what = append(what, "MultiRegion")
 	}
-	if len(req.Tags) > 0 {
-		what = append(what, "Tags")
-	}
 	if what == nil {
 		return nil
 	}
@@ -186,18 +192,5 @@ func createKeyParameters(req *kmsapi.CreateKeyRequest, spec kmsapi.KeySpec, usag
 	if req.MultiRegion != nil {
 		o = o.boolean("multiRegion", *req.MultiRegion)
 	}
-	if len(req.Tags) > 0 {
-		o = append(o.name("tags"), '[')
-		for _, t := range req.Tags {
-			o = append(newTag(o, t), ',')
-		}
-		o[len(o)-1] = ']'
-		o = append(o, ',')
-	}
-	return o.end()
-}
-
-func newTag(dst object, t kmsapi.Tag) object {
-	tag := optional(optional(newObject(), "tagKey", t.TagKey), "tagValue", t.TagValue)
-	return append(dst, tag.end()...)
+	return o.tags(req.Tags).end()
 }

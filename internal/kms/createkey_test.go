@@ -66,7 +66,6 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 		{"custom key store", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternalKeyStore), CustomKeyStoreId: new("cks-1"), XksKeyId: new("x")},
 			kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL_KEY_STORE, CustomKeyStoreId, XksKeyId."},
 		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, kmsapi.UnsupportedOperationException, "Not supported yet: MultiRegion."},
-		{"tags", kmsapi.CreateKeyRequest{Tags: []kmsapi.Tag{{TagKey: new("a"), TagValue: new("b")}}}, kmsapi.UnsupportedOperationException, "Not supported yet: Tags."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := k.CreateKey(t.Context(), root(), &c.req)

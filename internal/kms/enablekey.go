@@ -38,7 +38,7 @@ func (s *Service) setState(ctx context.Context, call *gate.Call, keyID string, s
 	if err := s.authorize(call, k, nil); err != nil {
 		return err
 	}
-	call.ResponseElements = newObject().str("keyId", k.arn).end()
+	call.ResponseElements = keyRecord(k.arn)
 	return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
 		key, err := keyNow(tx, k.key.Ref())
 		if err != nil {

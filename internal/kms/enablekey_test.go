@@ -5,7 +5,6 @@ import (
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
-	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -61,76 +60,12 @@ func TestDisableKeyRecord(t *testing.T) {
 	}
 }
 
-// The table of KMS Developer Guide, "Key states of AWS KMS keys", for the
-// operations that are served.
-func TestStateTable(t *testing.T) {
-	const (
-		crypto = iota // Encrypt, Decrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext
-		enabling
-		alias
-	)
-	const invalid = kmsapi.KMSInvalidStateException
-	table := []struct {
-		state kmsapi.KeyState
-		want  [3]string // text after the ARN; "" is success
-	}{
-		{kmsapi.KeyStateEnabled, [3]string{}},
-		{kmsapi.KeyStateDisabled, [3]string{crypto: " is disabled."}},
-		{kmsapi.KeyStatePendingImport, [3]string{crypto: " is pending import.", enabling: " is pending import."}},
-		{kmsapi.KeyStatePendingDeletion, [3]string{" is pending deletion.", " is pending deletion.", " is pending deletion."}},
-		{kmsapi.KeyStatePendingReplicaDeletion, [3]string{" is pending deletion.", " is pending deletion.", " is pending deletion."}},
-		{kmsapi.KeyStateUnavailable, [3]string{crypto: " is unavailable."}},
-		{kmsapi.KeyStateCreating, [3]string{" is creating.", " is creating.", " is creating."}},
-		{kmsapi.KeyStateUpdating, [3]string{" is updating.", " is updating.", " is updating."}},
-		{"Melting", [3]string{" is in a state that does not allow this operation.", " is in a state that does not allow this operation.", " is in a state that does not allow this operation."}},
-	}
-	k := newKit(t)
-	for _, row := range table {
-		t.Run(string(row.state), func(t *testing.T) {
-			key := k.createKey()
-			id := key.KeyId
-			blob := k.encrypt(*id, "p", nil)
-			spec := new(kmsapi.DataKeySpecAes256)
-			check := func(op string, err error, text string) {
-				t.Helper()
-				switch {
-				case text == "" && err != nil:
-					t.Errorf("%s: %v", op, err)
-				case text == " is disabled.":
-					wantError(t, err, kmsapi.DisabledException, *key.Arn+text)
-				case text != "":
-					wantError(t, err, invalid, *key.Arn+text)
-				}
-			}
-			set := func() { k.change(*id, func(key *kmsdb.Key) { key.State = row.state }) }
-			set()
-			_, err := k.DescribeKey(t.Context(), root(), &kmsapi.DescribeKeyRequest{KeyId: id})
-			check("DescribeKey", err, "")
-			_, err = k.ListAliases(t.Context(), root(), &kmsapi.ListAliasesRequest{KeyId: id})
-			check("ListAliases", err, "")
-			_, err = k.Encrypt(t.Context(), root(), encryptRequest(*id, "p", nil))
-			check("Encrypt", err, row.want[crypto])
-			_, err = k.Decrypt(t.Context(), root(), &kmsapi.DecryptRequest{CiphertextBlob: blob})
-			check("Decrypt", err, row.want[crypto])
-			_, err = k.GenerateDataKey(t.Context(), root(), &kmsapi.GenerateDataKeyRequest{KeyId: id, KeySpec: spec})
-			check("GenerateDataKey", err, row.want[crypto])
-			_, err = k.GenerateDataKeyWithoutPlaintext(t.Context(), root(), &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: id, KeySpec: spec})
-			check("GenerateDataKeyWithoutPlaintext", err, row.want[crypto])
-			_, err = k.NewDataKey(t.Context(), root(), *id, nil)
-			check("NewDataKey", err, row.want[crypto])
-			check("CreateAlias", k.CreateAlias(t.Context(), root(), &kmsapi.CreateAliasRequest{AliasName: new("alias/" + string(row.state)), TargetKeyId: id}), row.want[alias])
-			check("DisableKey", k.DisableKey(t.Context(), root(), &kmsapi.DisableKeyRequest{KeyId: id}), row.want[enabling])
-			set()
-			check("EnableKey", k.EnableKey(t.Context(), root(), &kmsapi.EnableKeyRequest{KeyId: id}), row.want[enabling])
-		})
-	}
-}
-
 // A key that is deleted between the decision and the change is not there.
 func TestKeyThatIsGoneMeanwhile(t *testing.T) {
 	k := newKit(t)
 	key := k.createKey()
 	k.encrypt(*key.KeyId, "p", nil) // so the service has it in memory
+	k.createAlias("alias/other", *k.createKey().KeyId)
 	k.check(k.store.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.DeleteUnlogged(store.KMSKeys, account+"/"+region+"/"+*key.KeyId)
 	}))
@@ -138,6 +73,17 @@ func TestKeyThatIsGoneMeanwhile(t *testing.T) {
 		"EnableKey":   k.EnableKey(t.Context(), root(), &kmsapi.EnableKeyRequest{KeyId: key.KeyId}),
 		"DisableKey":  k.DisableKey(t.Context(), root(), &kmsapi.DisableKeyRequest{KeyId: key.KeyId}),
 		"CreateAlias": k.CreateAlias(t.Context(), root(), &kmsapi.CreateAliasRequest{AliasName: new("alias/app"), TargetKeyId: key.KeyId}),
+		"UpdateAlias": k.updateAlias("alias/other", *key.KeyId),
+		"TagResource": k.tag(*key.KeyId, tagList("a", "b")),
+		"ScheduleKeyDeletion": func() error {
+			_, err := k.ScheduleKeyDeletion(t.Context(), root(), &kmsapi.ScheduleKeyDeletionRequest{KeyId: key.KeyId})
+			return err
+		}(),
+		"CancelKeyDeletion": func() error {
+			_, err := k.CancelKeyDeletion(t.Context(), root(), &kmsapi.CancelKeyDeletionRequest{KeyId: key.KeyId})
+			return err
+		}(),
+		"PutKeyPolicy": k.PutKeyPolicy(t.Context(), root(), &kmsapi.PutKeyPolicyRequest{KeyId: key.KeyId, Policy: new(laidOut)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantError(t, err, kmsapi.NotFoundException, "Key '"+*key.Arn+"' does not exist")

@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -44,7 +45,8 @@ type kit struct {
 	gate      *gate.Gate
 	log       *strings.Builder // of the service; read it when nothing runs
 	now       atomic.Pointer[time.Time]
-	tick      func() // called when the service looks at the clock, if not nil
+	destroyed func(*store.Tx, string) error // Config.Destroyed from the next reopen on
+	tick      func()                        // called when the service looks at the clock, if not nil
 }
 
 func newKit(t testing.TB) *kit {
@@ -109,7 +111,7 @@ func (k *kit) open() {
 	})
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Gate: k.gate,
-		Regions: []string{region, region2},
+		Regions: []string{region, region2}, Destroyed: k.destroyed,
 		Clock: func() time.Time {
 			if k.tick != nil {
 				k.tick()
@@ -125,6 +127,22 @@ func (k *kit) open() {
 func (k *kit) reopen() {
 	k.t.Helper()
 	k.check(k.store.Close())
+	k.open()
+}
+
+// rot changes a byte in the document of a row, as a bad disk does, and restarts
+// the server.
+func (k *kit) rot(table, key string) {
+	k.t.Helper()
+	k.check(k.store.Close())
+	db, err := sql.Open("sqlite", k.dbPath())
+	k.check(err)
+	r, err := db.ExecContext(k.t.Context(), `UPDATE `+table+` SET doc = CAST(X'FF' || substr(doc, 2) AS BLOB) WHERE key = ?`, key)
+	k.check(err)
+	if n, err := r.RowsAffected(); n != 1 || err != nil {
+		k.t.Fatalf("%s/%s: %d rows were changed, %v; want 1", table, key, n, err)
+	}
+	k.check(db.Close())
 	k.open()
 }
 

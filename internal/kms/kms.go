@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/gate"
@@ -28,7 +29,7 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// Config is what a [Service] is made of. Every field but the last two is required.
+// Config is what a [Service] is made of. Every field but the last three is required.
 type Config struct {
 	Store     *store.Store
 	Module    *hsm.Module
@@ -36,6 +37,12 @@ type Config struct {
 	HeaderMAC *hsm.MACKey // authenticates the headers of ciphertext blobs
 	Gate      *gate.Gate
 	Regions   []string // the enabled regions; a domain key of each is installed in Module
+
+	// Destroyed is called inside the transaction that destroys the material of a
+	// key, with the key's region: what wraps the region's key material is to be
+	// exchanged, for copies of it may be left on the disk or in backups. An error
+	// keeps the key. Nil does nothing.
+	Destroyed func(tx *store.Tx, region string) error
 
 	Clock  func() time.Time // nil means time.Now
 	Logger *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
@@ -49,8 +56,14 @@ type Service struct {
 	headerMAC *hsm.MACKey
 	gate      *gate.Gate
 	regions   []string
+	destroyed func(tx *store.Tx, region string) error
 	clock     func() time.Time
+	drift     drift
 	log       *slog.Logger
+
+	// logHolds says that the database's log may hold destroyed key material.
+	logHolds atomic.Bool
+	logBusy  atomic.Int32 // how often in a row it could not be emptied
 
 	keys    *cache[kmsdb.KeyRef, *snapshot]
 	aliases *cache[kmsdb.AliasRef, string] // to key ids
@@ -70,9 +83,11 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
-		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), clock: cfg.Clock, log: cfg.Logger,
+		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), destroyed: cfg.Destroyed,
+		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,
 		keys: newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
 	}
+	s.logHolds.Store(true) // the process before this one may have died before it was emptied
 	cfg.Store.OnCommit(s.invalidate)
 	return s, nil
 }

@@ -3,7 +3,6 @@ package kms
 import (
 	"context"
 
-	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -29,7 +28,7 @@ func (s *Service) listAliases(ctx context.Context, call *gate.Call, req *kmsapi.
 	limit := defaultAliases
 	if req.Limit != nil {
 		if limit = int(*req.Limit); limit > maxAliases {
-			return nil, awserr.New(kmsapi.ValidationException, "1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", limit, maxAliases)
+			return nil, outOfRange("limit", *req.Limit, "less", maxAliases)
 		}
 	}
 	var target kmsdb.KeyRef

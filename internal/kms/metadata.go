@@ -8,7 +8,7 @@ import (
 )
 
 // metadata is a key as CreateKey and DescribeKey answer it. All members but
-// the last two are always there (recorded from AWS); lists of algorithms that
+// the last three are always there (recorded from AWS); lists of algorithms that
 // do not fit the key's usage are not.
 func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 	m := &kmsapi.KeyMetadata{
@@ -29,6 +29,9 @@ func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 	if k.KeySpec == kmsapi.KeySpecSymmetricDefault {
 		m.EncryptionAlgorithms = []kmsapi.EncryptionAlgorithmSpec{kmsapi.EncryptionAlgorithmSpecSymmetricDefault}
 		m.CurrentKeyMaterialId = new(k.Current)
+	}
+	if k.State == kmsapi.KeyStatePendingDeletion {
+		m.DeletionDate = new(k.DeletionDate)
 	}
 	return m
 }

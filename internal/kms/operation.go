@@ -20,22 +20,44 @@ const EventSource = "kms.amazonaws.com"
 // The operations. CloudTrail calls all cryptographic ones read-only (KMS
 // Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail").
 var (
+	opCancelKeyDeletion               = write("CancelKeyDeletion")
 	opCreateAlias                     = write("CreateAlias")
 	opCreateKey                       = write("CreateKey")
 	opDecrypt                         = read("Decrypt")
+	opDeleteAlias                     = write("DeleteAlias")
 	opDescribeKey                     = read("DescribeKey")
 	opDisableKey                      = write("DisableKey")
 	opEnableKey                       = write("EnableKey")
 	opEncrypt                         = read("Encrypt")
 	opGenerateDataKey                 = read("GenerateDataKey")
 	opGenerateDataKeyWithoutPlaintext = read("GenerateDataKeyWithoutPlaintext")
+	opGenerateRandom                  = read("GenerateRandom")
+	opGetKeyPolicy                    = read("GetKeyPolicy")
 	opListAliases                     = read("ListAliases")
+	opListKeyPolicies                 = read("ListKeyPolicies")
 	opListKeys                        = read("ListKeys")
+	opListResourceTags                = read("ListResourceTags")
+	opPutKeyPolicy                    = write("PutKeyPolicy")
+	opReEncrypt                       = &gate.Operation{EventSource: EventSource, Name: "ReEncrypt", Action: reEncryptFrom, ReadOnly: true}
+	opScheduleKeyDeletion             = write("ScheduleKeyDeletion")
+	opTagResource                     = write("TagResource")
+	opUntagResource                   = write("UntagResource")
+	opUpdateAlias                     = write("UpdateAlias")
+	opUpdateKeyDescription            = write("UpdateKeyDescription")
+)
+
+// ReEncrypt has no action of its own: the caller needs one on the key that it
+// is done from, and one on the key that it is done to.
+const (
+	reEncryptFrom = "kms:ReEncryptFrom"
+	reEncryptTo   = "kms:ReEncryptTo"
 )
 
 var operations = []*gate.Operation{
-	opCreateAlias, opCreateKey, opDecrypt, opDescribeKey, opDisableKey, opEnableKey, opEncrypt,
-	opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opListAliases, opListKeys,
+	opCancelKeyDeletion, opCreateAlias, opCreateKey, opDecrypt, opDeleteAlias, opDescribeKey, opDisableKey, opEnableKey,
+	opEncrypt, opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opGenerateRandom, opGetKeyPolicy, opListAliases,
+	opListKeyPolicies, opListKeys, opListResourceTags, opPutKeyPolicy, opReEncrypt, opScheduleKeyDeletion,
+	opTagResource, opUntagResource, opUpdateAlias, opUpdateKeyDescription,
 }
 
 // Operations yields every operation that the service answers, by name.

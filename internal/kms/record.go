@@ -54,10 +54,14 @@ func (o object) raw(name string, value json.RawMessage) object {
 
 // context appends the encryption context, sorted by name, unless it is empty.
 func (o object) context(pairs map[string]string) object {
+	return o.pairs("encryptionContext", pairs)
+}
+
+func (o object) pairs(name string, pairs map[string]string) object {
 	if len(pairs) == 0 {
 		return o
 	}
-	o = append(o.name("encryptionContext"), '{')
+	o = append(o.name(name), '{')
 	if len(pairs) == 1 { // the usual case needs no sorting
 		for name, value := range pairs {
 			o = appendPair(o, name, value)
@@ -100,11 +104,45 @@ func decryptParameters(req *kmsapi.DecryptRequest, withKeyID bool) json.RawMessa
 
 // algorithm is always in the record, also when it was not sent.
 func (o object) algorithm(a *kmsapi.EncryptionAlgorithmSpec) object {
-	if a == nil {
-		return o.str("encryptionAlgorithm", string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault))
-	}
-	return o.str("encryptionAlgorithm", string(*a))
+	return o.algorithmAs("encryptionAlgorithm", a)
 }
+
+func (o object) algorithmAs(name string, a *kmsapi.EncryptionAlgorithmSpec) object {
+	if a == nil {
+		return o.str(name, string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault))
+	}
+	return o.str(name, string(*a))
+}
+
+// tags appends tags as the request has them.
+func (o object) tags(tags []kmsapi.Tag) object {
+	if len(tags) == 0 {
+		return o
+	}
+	o = append(o.name("tags"), '[')
+	for _, t := range tags {
+		tag := optional(optional(newObject(), "tagKey", t.TagKey), "tagValue", t.TagValue)
+		o = append(append(o, tag.end()...), ',')
+	}
+	o[len(o)-1] = ']'
+	return append(o, ',')
+}
+
+// strings appends a list of strings.
+func (o object) strings(name string, list []string) object {
+	o = append(o.name(name), '[')
+	for i, s := range list {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = object(jsonstring.Append(o, s))
+	}
+	return append(o, ']', ',')
+}
+
+// keyRecord is responseElements of the operations on one key that answer
+// nothing: since December 2022 AWS's records of them name the key.
+func keyRecord(arn string) json.RawMessage { return newObject().str("keyId", arn).end() }
 
 func dataKeyParameters(r dataKeyRequest) json.RawMessage {
 	o := optional(newObject().str("keyId", r.keyID), "keySpec", r.spec)

@@ -28,6 +28,11 @@ const (
 // of another region, or not there. Another account's ARN goes to the gate before
 // anything is looked up, so the refusal tells nobody what others have.
 func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f form) (*snapshot, error) {
+	return s.resolveFor(ctx, call, call.Op.Action, id, f)
+}
+
+// resolveFor is resolve for an operation that takes several actions.
+func (s *Service) resolveFor(ctx context.Context, call *gate.Call, action, id string, f form) (*snapshot, error) {
 	account, name, byAlias := call.Caller.AccountID, id, strings.HasPrefix(id, aliasPrefix)
 	if strings.HasPrefix(id, "arn:") {
 		a, ok := arn.Parse(id)
@@ -47,7 +52,7 @@ func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f for
 		return nil, invalidKeyID(id)
 	}
 	if account != call.Caller.AccountID {
-		if err := call.Authorize(gate.Request{Resource: id, ResourceAccount: account}); err != nil {
+		if err := call.Authorize(gate.Request{Action: action, Resource: id, ResourceAccount: account}); err != nil {
 			return nil, err
 		}
 	}
@@ -55,11 +60,11 @@ func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f for
 	if byAlias {
 		alias := kmsdb.AliasRef{Account: account, Region: call.Caller.Region, Name: name}
 		if !isAliasName(name) { // no alias has it, and the store need not see it
-			return nil, awserr.New(kmsapi.NotFoundException, "Alias %s is not found.", alias.ARN())
+			return nil, noAlias(alias)
 		}
 		target, err := s.aliasTarget(ctx, alias)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, awserr.New(kmsapi.NotFoundException, "Alias %s is not found.", alias.ARN())
+			return nil, noAlias(alias)
 		}
 		if err != nil {
 			return nil, err
@@ -85,6 +90,10 @@ func keyNow(tx *kmsdb.Tx, ref kmsdb.KeyRef) (kmsdb.Key, error) {
 
 func noKey(ref kmsdb.KeyRef) error {
 	return awserr.New(kmsapi.NotFoundException, "Key '%s' does not exist", ref.ARN())
+}
+
+func noAlias(ref kmsdb.AliasRef) error {
+	return awserr.New(kmsapi.NotFoundException, "Alias %s is not found.", ref.ARN())
 }
 
 func invalidKeyID(id string) error {

@@ -36,15 +36,20 @@ type material struct {
 	handle atomic.Pointer[hsm.BackingKey] // nil until open
 }
 
-// What a snapshot takes in the cache beside its two long texts. Both are
-// generous: a bound is wanted, not the figure.
+// What a snapshot takes in the cache beside its texts. All are generous: a
+// bound is wanted, not the figure.
 const (
 	snapshotSize = 1 << 10
 	materialSize = 1 << 10
+	tagSize      = 64
 )
 
 func (k *snapshot) size() int {
-	return snapshotSize + len(k.materials)*materialSize + len(k.policy) + len(k.key.Description)
+	n := snapshotSize + len(k.materials)*materialSize + len(k.policy) + len(k.key.Description)
+	for _, t := range k.key.Tags {
+		n += tagSize + len(t.Key) + len(t.Value)
+	}
+	return n
 }
 
 // loadKey reads a key. It leaves the key material closed: what only looks at a
@@ -54,6 +59,11 @@ func (s *Service) loadKey(ctx context.Context, ref kmsdb.KeyRef) (*snapshot, err
 	if err != nil {
 		return nil, err
 	}
+	return newSnapshot(key)
+}
+
+func newSnapshot(key kmsdb.Key) (*snapshot, error) {
+	ref := key.Ref()
 	k := &snapshot{key: key, materials: make(map[[32]byte]*material, len(key.Materials))}
 	if key.Manager != kmsdb.Service {
 		k.arn = ref.ARN()

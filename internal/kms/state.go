@@ -6,7 +6,8 @@ import (
 )
 
 // The rules of KMS Developer Guide, "Key states of AWS KMS keys", by kind of
-// operation. Texts: recorded from AWS. DescribeKey and the lists take every state.
+// operation. Texts: recorded from AWS. DescribeKey, DeleteAlias, the lists and
+// what concerns the key policy take every state.
 
 // forCryptography refuses keys that cannot be used.
 func forCryptography(arn string, st kmsapi.KeyState) error {
@@ -29,13 +30,22 @@ func forEnabling(arn string, st kmsapi.KeyState) error {
 	return invalidState(arn, st)
 }
 
-// forAliases is for CreateAlias.
-func forAliases(arn string, st kmsapi.KeyState) error {
+// forChange is for what changes a key that is there to stay: CreateAlias, the
+// new key of UpdateAlias, tags, the description, and ScheduleKeyDeletion.
+func forChange(arn string, st kmsapi.KeyState) error {
 	switch st {
 	case kmsapi.KeyStateEnabled, kmsapi.KeyStateDisabled, kmsapi.KeyStatePendingImport, kmsapi.KeyStateUnavailable:
 		return nil
 	}
 	return invalidState(arn, st)
+}
+
+// forCancellation is for CancelKeyDeletion.
+func forCancellation(arn string, st kmsapi.KeyState) error {
+	if st == kmsapi.KeyStatePendingDeletion || st == kmsapi.KeyStatePendingReplicaDeletion {
+		return nil
+	}
+	return awserr.New(kmsapi.KMSInvalidStateException, "%s is not pending deletion.", arn)
 }
 
 func invalidState(arn string, st kmsapi.KeyState) error {

@@ -15,9 +15,9 @@ func countRow(account, region string) string { return "kms/customer-keys/" + acc
 
 // CountKeys returns how many customer managed keys an account and region have,
 // in whatever state. The number is kept in a row of its own, which every
-// transaction that makes such a key changes with it, and whichever will delete
-// one must; it is bookkeeping, neither sealed nor in the change feed. Where the
-// row is missing, the keys are counted.
+// transaction that makes or destroys such a key changes with it; it is
+// bookkeeping, neither sealed nor in the change feed. Where the row is missing,
+// the keys are counted.
 func (t *Tx) CountKeys(account, region string) (int, error) {
 	r, err := t.tx.Get(store.Meta, countRow(account, region))
 	if errors.Is(err, store.ErrNotFound) {

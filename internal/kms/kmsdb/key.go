@@ -68,7 +68,9 @@ type Key struct {
 	Service      string          `json:",omitempty"` // of Manager Service: whose key it is
 	State        kmsapi.KeyState // as KeyMetadata.KeyState
 	CreationDate time.Time
-	Policy       string // key policy document; empty for a service's own key
+	DeletionDate time.Time `json:",omitzero"` // of a key that is pending deletion: not before
+	Policy       string    // key policy document; empty for a service's own key
+	Tags         []Tag     `json:",omitempty"` // in the order of their keys
 	MultiRegion  bool
 
 	// Materials are all versions of the key material, oldest first; their
@@ -79,6 +81,9 @@ type Key struct {
 
 	rev int64 // as loaded; 0 for a key that is not stored yet
 }
+
+// Tag is a name and a value that a user gave a key.
+type Tag struct{ Key, Value string }
 
 // Material is one version of a key's material.
 type Material struct {
@@ -103,6 +108,18 @@ func (k *Key) ARN() string {
 // key wraps them.
 func (k *Key) Binding() hsm.Binding {
 	return hsm.Binding{Purpose: hsm.PurposeBackingKey, Domain: k.Region, Account: k.Account, Region: k.Region, KeyID: k.ID}
+}
+
+// pendingDeletion is what the row of a key refers to while the key waits for
+// its deletion, so that those keys are found without reading all.
+const pendingDeletion = "PendingDeletion"
+
+// reference is what k's row refers to.
+func (k *Key) reference() string {
+	if k.State == kmsapi.KeyStatePendingDeletion {
+		return pendingDeletion
+	}
+	return ""
 }
 
 func tokenRow(ref KeyRef, materialID string) string { return ref.Row() + "/" + materialID }

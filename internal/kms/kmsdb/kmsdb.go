@@ -1,7 +1,7 @@
 // Package kmsdb keeps KMS keys, their key tokens and aliases as records of the
 // metadata store, and changes them in transactions.
 //
-//	kms_keys        account/region/key-id               the key, sealed
+//	kms_keys        account/region/key-id               the key, sealed; ref: whether it is pending deletion
 //	kms_keys        service/s3/account/region           a service's own key, sealed; in no listing
 //	kms_key_tokens  the key's row / material id         wrapped key material; the token binds itself
 //	kms_aliases     account/region/alias/name           the alias, sealed; ref: its key's row

@@ -78,7 +78,7 @@ func (t *Tx) CreateKey(k *Key, token []byte) error {
 // PutKey stores k over the revision that it was loaded at: [store.ErrConflict]
 // when that is not the stored one.
 func (t *Tx) PutKey(k *Key) (err error) {
-	k.rev, err = t.put(store.KMSKeys, store.Row{Key: k.Ref().Row(), Rev: k.rev}, k)
+	k.rev, err = t.put(store.KMSKeys, store.Row{Key: k.Ref().Row(), Rev: k.rev, Ref: k.reference()}, k)
 	return err
 }
 
@@ -87,6 +87,15 @@ func (t *Tx) PutKey(k *Key) (err error) {
 func (t *Tx) PutAlias(a *Alias) (err error) {
 	a.rev, err = t.put(store.KMSAliases, store.Row{Key: a.Ref().Row(), Rev: a.rev, Ref: a.Target().Row()}, a)
 	return err
+}
+
+// DeleteAlias deletes a at the revision that it was loaded at:
+// [store.ErrConflict] when that is not the stored one.
+func (t *Tx) DeleteAlias(a *Alias) error {
+	if err := t.tx.Delete(store.KMSAliases, a.Ref().Row(), a.rev); err != nil {
+		return fmt.Errorf("deleting %s/%s: %w", store.KMSAliases, a.Ref().Row(), err)
+	}
+	return nil
 }
 
 func (t *Tx) put(table store.Table, r store.Row, doc any) (rev int64, err error) {

@@ -30,23 +30,36 @@ type Operation struct {
 const (
 	smallBody  = 64 << 10  // identifiers, limits, markers
 	cryptoBody = 640 << 10 // 10 grant tokens of 8 KiB, 8 KiB of context, 8 KiB of blob
-	largeBody  = 1 << 20   // a key policy, tags; an attestation document
+	largeBody  = 1 << 20   // a key policy, a description, tags; an attestation document
 )
 
 // Operations returns the operation table of s, one row for each operation.
 func Operations(s *kms.Service) []Operation {
 	return []Operation{
+		row(awsjson.Bind("CancelKeyDeletion", s.CancelKeyDeletion), smallBody),
 		row(awsjson.BindVoid("CreateAlias", s.CreateAlias), smallBody),
 		row(awsjson.Bind("CreateKey", s.CreateKey), largeBody),
 		row(awsjson.Bind("Decrypt", s.Decrypt), largeBody),
+		row(awsjson.BindVoid("DeleteAlias", s.DeleteAlias), smallBody),
 		row(awsjson.Bind("DescribeKey", s.DescribeKey), cryptoBody),
 		row(awsjson.BindVoid("DisableKey", s.DisableKey), smallBody),
 		row(awsjson.BindVoid("EnableKey", s.EnableKey), smallBody),
 		row(awsjson.Bind("Encrypt", wiping(s.Encrypt)), cryptoBody),
 		row(awsjson.Bind("GenerateDataKey", s.GenerateDataKey), largeBody),
 		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
+		row(awsjson.Bind("GenerateRandom", s.GenerateRandom), largeBody),
+		row(awsjson.Bind("GetKeyPolicy", s.GetKeyPolicy), smallBody),
 		row(awsjson.Bind("ListAliases", s.ListAliases), smallBody),
+		row(awsjson.Bind("ListKeyPolicies", s.ListKeyPolicies), smallBody),
 		row(awsjson.Bind("ListKeys", s.ListKeys), smallBody),
+		row(awsjson.Bind("ListResourceTags", s.ListResourceTags), smallBody),
+		row(awsjson.BindVoid("PutKeyPolicy", s.PutKeyPolicy), largeBody),
+		row(awsjson.Bind("ReEncrypt", s.ReEncrypt), cryptoBody),
+		row(awsjson.Bind("ScheduleKeyDeletion", s.ScheduleKeyDeletion), smallBody),
+		row(awsjson.BindVoid("TagResource", s.TagResource), largeBody),
+		row(awsjson.BindVoid("UntagResource", s.UntagResource), largeBody),
+		row(awsjson.BindVoid("UpdateAlias", s.UpdateAlias), smallBody),
+		row(awsjson.BindVoid("UpdateKeyDescription", s.UpdateKeyDescription), largeBody),
 	}
 }
 

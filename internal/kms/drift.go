@@ -1,0 +1,33 @@
+package kms
+
+import "time"
+
+// maxDrift is how far the wall clock may move against the monotonic clock
+// before nobody may go by it when key material is at stake.
+const maxDrift = time.Hour
+
+// drift compares the wall clock, which anyone with the right can set, with the
+// monotonic clock, which nobody can. It knows nothing of what happened before
+// the process began, and takes a machine that slept for a clock that was set
+// forward: the monotonic clock stands still meanwhile.
+type drift struct {
+	wall time.Time // of the service's clock when it began
+	mono time.Time // the same moment, with a reading of the monotonic clock
+}
+
+func newDrift(now time.Time) drift { return drift{now.Round(0), time.Now()} }
+
+// expected returns what the wall clock would say had it not been set.
+func (d drift) expected() time.Time { return d.wall.Add(time.Since(d.mono)) }
+
+// by returns how far the wall clock, which says now, has been set forward.
+func (d drift) by(now time.Time) time.Duration { return now.Round(0).Sub(d.expected()) }
+
+// latest returns now, unless the wall clock has been set back: a waiting period
+// must not begin in the past.
+func (d drift) latest(now time.Time) time.Time {
+	if d.by(now) < -maxDrift {
+		return d.expected().Truncate(time.Millisecond)
+	}
+	return now
+}

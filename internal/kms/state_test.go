@@ -1,0 +1,141 @@
+package kms_test
+
+import (
+	"testing"
+
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+)
+
+// The table of KMS Developer Guide, "Key states of AWS KMS keys", for the
+// operations that are served.
+func TestStateTable(t *testing.T) {
+	const (
+		always   = iota // what takes every state
+		crypto          // what uses the key material
+		enabling        // EnableKey and DisableKey
+		change          // what changes a key that is there to stay
+		cancel          // CancelKeyDeletion
+		kinds           // how many there are
+	)
+	const (
+		notPending = " is not pending deletion."
+		pending    = " is pending deletion."
+		unknown    = " is in a state that does not allow this operation."
+	)
+	table := []struct {
+		state kmsapi.KeyState
+		want  [kinds]string // text after the ARN; "" is success
+	}{
+		{kmsapi.KeyStateEnabled, [kinds]string{cancel: notPending}},
+		{kmsapi.KeyStateDisabled, [kinds]string{crypto: " is disabled.", cancel: notPending}},
+		{kmsapi.KeyStatePendingImport, [kinds]string{crypto: " is pending import.", enabling: " is pending import.", cancel: notPending}},
+		{kmsapi.KeyStatePendingDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending}},
+		{kmsapi.KeyStatePendingReplicaDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending}},
+		{kmsapi.KeyStateUnavailable, [kinds]string{crypto: " is unavailable.", cancel: notPending}},
+		{kmsapi.KeyStateCreating, [kinds]string{crypto: " is creating.", enabling: " is creating.", change: " is creating.", cancel: notPending}},
+		{kmsapi.KeyStateUpdating, [kinds]string{crypto: " is updating.", enabling: " is updating.", change: " is updating.", cancel: notPending}},
+		{"Melting", [kinds]string{crypto: unknown, enabling: unknown, change: unknown, cancel: notPending}},
+	}
+	k := newKit(t)
+	good := k.createKey()
+	goodBlob := k.encrypt(*good.KeyId, "p", nil)
+	ctx, spec := t.Context(), new(kmsapi.DataKeySpecAes256)
+	for _, row := range table {
+		t.Run(string(row.state), func(t *testing.T) {
+			key := k.createKey()
+			id, name := key.KeyId, "alias/"+string(row.state)
+			blob := k.encrypt(*id, "p", nil)
+			k.createAlias(name, *id)
+			k.createAlias(name+"-moves", *good.KeyId)
+			for _, op := range []struct {
+				name string
+				kind int
+				call func() error
+			}{
+				{"DescribeKey", always, func() error {
+					_, err := k.DescribeKey(ctx, root(), &kmsapi.DescribeKeyRequest{KeyId: id})
+					return err
+				}},
+				{"ListAliases", always, func() error {
+					_, err := k.ListAliases(ctx, root(), &kmsapi.ListAliasesRequest{KeyId: id})
+					return err
+				}},
+				{"ListResourceTags", always, func() error {
+					_, err := k.ListResourceTags(ctx, root(), &kmsapi.ListResourceTagsRequest{KeyId: id})
+					return err
+				}},
+				{"GetKeyPolicy", always, func() error {
+					_, err := k.GetKeyPolicy(ctx, root(), &kmsapi.GetKeyPolicyRequest{KeyId: id})
+					return err
+				}},
+				{"ListKeyPolicies", always, func() error {
+					_, err := k.ListKeyPolicies(ctx, root(), &kmsapi.ListKeyPoliciesRequest{KeyId: id})
+					return err
+				}},
+				{"PutKeyPolicy", always, func() error {
+					return k.PutKeyPolicy(ctx, root(), &kmsapi.PutKeyPolicyRequest{KeyId: id, Policy: new(laidOut)})
+				}},
+				{"UpdateAlias away", always, func() error { return k.updateAlias(name, *good.KeyId) }},
+				{"DeleteAlias", always, func() error {
+					return k.DeleteAlias(ctx, root(), &kmsapi.DeleteAliasRequest{AliasName: &name})
+				}},
+				{"Encrypt", crypto, func() error {
+					_, err := k.Encrypt(ctx, root(), encryptRequest(*id, "p", nil))
+					return err
+				}},
+				{"Decrypt", crypto, func() error {
+					_, err := k.Decrypt(ctx, root(), &kmsapi.DecryptRequest{CiphertextBlob: blob})
+					return err
+				}},
+				{"ReEncrypt from", crypto, func() error {
+					_, err := k.ReEncrypt(ctx, root(), &kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: good.KeyId})
+					return err
+				}},
+				{"ReEncrypt to", crypto, func() error {
+					_, err := k.ReEncrypt(ctx, root(), &kmsapi.ReEncryptRequest{CiphertextBlob: goodBlob, DestinationKeyId: id})
+					return err
+				}},
+				{"GenerateDataKey", crypto, func() error {
+					_, err := k.GenerateDataKey(ctx, root(), &kmsapi.GenerateDataKeyRequest{KeyId: id, KeySpec: spec})
+					return err
+				}},
+				{"GenerateDataKeyWithoutPlaintext", crypto, func() error {
+					_, err := k.GenerateDataKeyWithoutPlaintext(ctx, root(), &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: id, KeySpec: spec})
+					return err
+				}},
+				{"NewDataKey", crypto, func() error { _, err := k.NewDataKey(ctx, root(), *id, nil); return err }},
+				{"EnableKey", enabling, func() error { return k.EnableKey(ctx, root(), &kmsapi.EnableKeyRequest{KeyId: id}) }},
+				{"DisableKey", enabling, func() error { return k.DisableKey(ctx, root(), &kmsapi.DisableKeyRequest{KeyId: id}) }},
+				{"CreateAlias", change, func() error {
+					return k.CreateAlias(ctx, root(), &kmsapi.CreateAliasRequest{AliasName: new(name + "-new"), TargetKeyId: id})
+				}},
+				{"UpdateAlias to", change, func() error { return k.updateAlias(name+"-moves", *id) }},
+				{"TagResource", change, func() error { return k.tag(*id, tagList("a", "b")) }},
+				{"UntagResource", change, func() error { return k.untag(*id, "a") }},
+				{"UpdateKeyDescription", change, func() error {
+					return k.UpdateKeyDescription(ctx, root(), &kmsapi.UpdateKeyDescriptionRequest{KeyId: id, Description: new("d")})
+				}},
+				{"ScheduleKeyDeletion", change, func() error {
+					_, err := k.ScheduleKeyDeletion(ctx, root(), &kmsapi.ScheduleKeyDeletionRequest{KeyId: id})
+					return err
+				}},
+				{"CancelKeyDeletion", cancel, func() error {
+					_, err := k.CancelKeyDeletion(ctx, root(), &kmsapi.CancelKeyDeletionRequest{KeyId: id})
+					return err
+				}},
+			} {
+				k.change(*id, func(key *kmsdb.Key) { key.State = row.state })
+				text := row.want[op.kind]
+				switch err := op.call(); {
+				case text == "" && err != nil:
+					t.Errorf("%s: %v", op.name, err)
+				case text == " is disabled.":
+					wantError(t, err, kmsapi.DisabledException, *key.Arn+text)
+				case text != "":
+					wantError(t, err, kmsapi.KMSInvalidStateException, *key.Arn+text)
+				}
+			}
+		})
+	}
+}
