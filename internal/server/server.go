@@ -179,7 +179,18 @@ func (s *Server) jobs() []worker {
 	return []worker{
 		{name: "clock", every: time.Minute, run: s.watchClock},
 		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
+		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
 	}
+}
+
+// destroyKeys destroys the KMS keys whose waiting period has ended. What has
+// wrapped their material is to go soon after.
+func (s *Server) destroyKeys(ctx context.Context) error {
+	destroyed, err := s.kms.DestroyDue(ctx)
+	if destroyed > 0 {
+		s.workers.now("domain keys")
+	}
+	return err
 }
 
 // openTrail opens the audit trail, appends what the database has and the trail

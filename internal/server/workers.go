@@ -39,10 +39,11 @@ type workers struct {
 func (w *workers) start(jobs []worker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.wake, w.bad = cancel, map[string]chan struct{}{}, map[string]bool{}
+	for _, j := range jobs { // all, before the first runs: one may wake another
+		w.wake[j.name] = make(chan struct{}, 1)
+	}
 	for _, j := range jobs {
-		wake := make(chan struct{}, 1)
-		w.wake[j.name] = wake
-		w.wg.Go(func() { w.loop(ctx, j, wake) })
+		w.wg.Go(func() { w.loop(ctx, j, w.wake[j.name]) })
 	}
 }
 
