@@ -53,6 +53,47 @@ func TestListAliases(t *testing.T) {
 	}
 }
 
+// Pages are stable while aliases come, go and move.
+func TestListAliasesWhileTheyComeAndGo(t *testing.T) {
+	k := newKit(t)
+	a, b := k.createKey(), k.createKey()
+	for _, name := range []string{"alias/1", "alias/2", "alias/3", "alias/4", "alias/5"} {
+		k.createAlias(name, *a.KeyId)
+	}
+	for _, key := range []*string{nil, a.KeyId} {
+		var got []string
+		var marker *string
+		for page := 0; ; page++ {
+			r, err := k.ListAliases(t.Context(), root(), &kmsapi.ListAliasesRequest{KeyId: key, Limit: new(int32(2)), Marker: marker})
+			k.check(err)
+			for _, e := range r.Aliases {
+				got = append(got, *e.AliasName)
+			}
+			if page == 0 { // the marker names alias/2
+				k.check(k.DeleteAlias(t.Context(), root(), &kmsapi.DeleteAliasRequest{AliasName: new("alias/2")}))
+				k.check(k.updateAlias("alias/4", *b.KeyId))
+				k.createAlias("alias/10", *a.KeyId)
+				k.createAlias("alias/25", *a.KeyId)
+			}
+			if marker = r.NextMarker; marker == nil {
+				break
+			}
+		}
+		want := []string{"alias/1", "alias/2", "alias/25", "alias/3", "alias/4", "alias/5"}
+		if key != nil {
+			want = slices.DeleteFunc(want, func(name string) bool { return name == "alias/4" })
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("aliases are %v, want %v", got, want)
+		}
+		for _, name := range []string{"alias/10", "alias/25"} {
+			k.check(k.DeleteAlias(t.Context(), root(), &kmsapi.DeleteAliasRequest{AliasName: &name}))
+		}
+		k.createAlias("alias/2", *a.KeyId)
+		k.check(k.updateAlias("alias/4", *a.KeyId))
+	}
+}
+
 func TestListAliasesLimits(t *testing.T) {
 	k := newKit(t)
 	_, err := k.ListAliases(t.Context(), root(), &kmsapi.ListAliasesRequest{Limit: new(int32(101))})

@@ -65,6 +65,44 @@ func TestListKeysPages(t *testing.T) {
 	}
 }
 
+// Pages are stable while keys come and go: what stays is listed once, also when
+// the key that a marker names is gone.
+func TestListKeysWhileTheyComeAndGo(t *testing.T) {
+	k := newKit(t)
+	var stay []string
+	for range 6 {
+		stay = append(stay, *k.createKey().KeyId)
+	}
+	slices.Sort(stay)
+	goes := stay[1] // the last of the first page
+	k.schedule(goes, 7)
+	k.later(7 * day)
+	var got []string
+	var marker *string
+	for page := 0; ; page++ {
+		r, err := k.ListKeys(t.Context(), root(), &kmsapi.ListKeysRequest{Limit: new(int32(2)), Marker: marker})
+		k.check(err)
+		for _, e := range r.Keys {
+			got = append(got, *e.KeyId)
+		}
+		if page == 0 {
+			k.destroyDue(1)
+			k.createKey()
+		}
+		if marker = r.NextMarker; marker == nil {
+			break
+		}
+	}
+	if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+		t.Errorf("keys are %v, want each once and in order", got)
+	}
+	for _, id := range stay {
+		if !slices.Contains(got, id) {
+			t.Errorf("%s is missing in %v", id, got)
+		}
+	}
+}
+
 // A marker is good for the list that gave it and no other.
 func TestMarkers(t *testing.T) {
 	k := newKit(t)

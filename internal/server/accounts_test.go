@@ -288,7 +288,7 @@ func TestDailyOperationsBySDK(t *testing.T) {
 	d, err := c.DescribeKey(ctx, &awskms.DescribeKeyInput{KeyId: a})
 	must(err)
 	if m := d.KeyMetadata; m.KeyState != types.KeyStatePendingDeletion || !m.DeletionDate.Equal(*scheduled.DeletionDate) || *m.Description != "daily" ||
-		scheduled.DeletionDate.Sub(time.Now()).Round(time.Hour) != 7*24*time.Hour {
+		time.Until(*scheduled.DeletionDate).Round(time.Hour) != 7*24*time.Hour {
 		t.Errorf("the key is %s until %v, answered %v", m.KeyState, m.DeletionDate, scheduled.DeletionDate)
 	}
 	cancelled, err := c.CancelKeyDeletion(ctx, &awskms.CancelKeyDeletionInput{KeyId: a})

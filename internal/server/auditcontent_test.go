@@ -27,7 +27,7 @@ func TestRecords(t *testing.T) {
 	t.Parallel()
 	dir := dataDirIn(t)
 	s, stop := start(t, wireConfig(dir))
-	key := createKey(t, s.Endpoint())
+	key, second := createKey(t, s.Endpoint()), createKey(t, s.Endpoint())
 	var sealed struct{ CiphertextBlob string }
 	const plaintext, metadata, content = "c2VjcmV0IHBsYWludGV4dA==", "words-about-an-object", "what the object holds"
 	if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", kmsCall("Encrypt", `{"KeyId":"`+key+`","Plaintext":"`+plaintext+`","EncryptionContext":{"tenant":"t1"}}`)).body), &sealed); err != nil {
@@ -71,6 +71,34 @@ func TestRecords(t *testing.T) {
 		{"DisableKey fails", "kms", k("DisableKey", `{"KeyId":"alias/app"}`), 400, "DisableKey", "NotFoundException"},
 		{"EnableKey", "kms", k("EnableKey", `{"KeyId":"`+key+`"}`), 200, "EnableKey", ""},
 		{"EnableKey fails", "kms", k("EnableKey", `{"KeyId":"`+absent+`"}`), 400, "EnableKey", "NotFoundException"},
+
+		{"ReEncrypt", "kms", k("ReEncrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","SourceEncryptionContext":{"tenant":"t1"},"DestinationKeyId":"`+second+`","DestinationEncryptionContext":{"tenant":"t2"}}`), 200, "ReEncrypt", ""},
+		{"ReEncrypt fails", "kms", k("ReEncrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","SourceKeyId":"`+second+`","DestinationKeyId":"`+second+`"}`), 400, "ReEncrypt", "IncorrectKeyException"},
+		{"ReEncrypt is denied", "kms", k("ReEncrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","DestinationKeyId":"`+foreign+`"}`), 400, "ReEncrypt", "AccessDenied"},
+		{"GenerateRandom", "kms", k("GenerateRandom", `{"NumberOfBytes":32}`), 200, "GenerateRandom", ""},
+		{"GenerateRandom fails", "kms", k("GenerateRandom", `{}`), 400, "GenerateRandom", "ValidationException"},
+		{"UpdateAlias", "kms", k("UpdateAlias", `{"AliasName":"alias/app","TargetKeyId":"`+second+`"}`), 200, "UpdateAlias", ""},
+		{"UpdateAlias fails", "kms", k("UpdateAlias", `{"AliasName":"alias/none","TargetKeyId":"`+second+`"}`), 400, "UpdateAlias", "NotFoundException"},
+		{"DeleteAlias", "kms", k("DeleteAlias", `{"AliasName":"alias/app"}`), 200, "DeleteAlias", ""},
+		{"DeleteAlias fails", "kms", k("DeleteAlias", `{"AliasName":"alias/aws/s3"}`), 400, "DeleteAlias", "NotAuthorizedException"},
+		{"TagResource", "kms", k("TagResource", `{"KeyId":"`+key+`","Tags":[{"TagKey":"team","TagValue":"blue"}]}`), 200, "TagResource", ""},
+		{"TagResource fails", "kms", k("TagResource", `{"KeyId":"`+key+`","Tags":[{"TagKey":"aws:team","TagValue":"blue"}]}`), 400, "TagResource", "TagException"},
+		{"ListResourceTags", "kms", k("ListResourceTags", `{"KeyId":"`+key+`","Limit":10}`), 200, "ListResourceTags", ""},
+		{"ListResourceTags fails", "kms", k("ListResourceTags", `{"KeyId":"`+key+`","Marker":"none"}`), 400, "ListResourceTags", "InvalidMarkerException"},
+		{"UntagResource", "kms", k("UntagResource", `{"KeyId":"`+key+`","TagKeys":["team"]}`), 200, "UntagResource", ""},
+		{"UntagResource fails", "kms", k("UntagResource", `{"KeyId":"`+absent+`","TagKeys":["team"]}`), 400, "UntagResource", "NotFoundException"},
+		{"UpdateKeyDescription", "kms", k("UpdateKeyDescription", `{"KeyId":"`+key+`","Description":"another"}`), 200, "UpdateKeyDescription", ""},
+		{"UpdateKeyDescription fails", "kms", k("UpdateKeyDescription", `{"KeyId":"`+key+`"}`), 400, "UpdateKeyDescription", "ValidationException"},
+		{"GetKeyPolicy", "kms", k("GetKeyPolicy", `{"KeyId":"`+key+`","PolicyName":"default"}`), 200, "GetKeyPolicy", ""},
+		{"GetKeyPolicy fails", "kms", k("GetKeyPolicy", `{"KeyId":"`+key+`","PolicyName":"other"}`), 400, "GetKeyPolicy", "NotFoundException"},
+		{"PutKeyPolicy", "kms", k("PutKeyPolicy", `{"KeyId":"`+key+`","Policy":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"000000000000\"},\"Action\":\"kms:*\",\"Resource\":\"*\"}}"}`), 200, "PutKeyPolicy", ""},
+		{"PutKeyPolicy fails", "kms", k("PutKeyPolicy", `{"KeyId":"`+key+`","Policy":"{}"}`), 400, "PutKeyPolicy", "MalformedPolicyDocumentException"},
+		{"ListKeyPolicies", "kms", k("ListKeyPolicies", `{"KeyId":"`+key+`"}`), 200, "ListKeyPolicies", ""},
+		{"ListKeyPolicies fails", "kms", k("ListKeyPolicies", `{"KeyId":"`+absent+`"}`), 400, "ListKeyPolicies", "NotFoundException"},
+		{"ScheduleKeyDeletion", "kms", k("ScheduleKeyDeletion", `{"KeyId":"`+second+`","PendingWindowInDays":7}`), 200, "ScheduleKeyDeletion", ""},
+		{"ScheduleKeyDeletion fails", "kms", k("ScheduleKeyDeletion", `{"KeyId":"`+second+`"}`), 400, "ScheduleKeyDeletion", "KMSInvalidStateException"},
+		{"CancelKeyDeletion", "kms", k("CancelKeyDeletion", `{"KeyId":"`+second+`"}`), 200, "CancelKeyDeletion", ""},
+		{"CancelKeyDeletion fails", "kms", k("CancelKeyDeletion", `{"KeyId":"`+second+`"}`), 400, "CancelKeyDeletion", "KMSInvalidStateException"},
 
 		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
 
@@ -188,7 +216,8 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 		t.Fatal(err)
 	}
 	writes := map[string]bool{
-		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
+		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "UpdateAlias": true, "DeleteAlias": true, "TagResource": true, "UntagResource": true,
+		"UpdateKeyDescription": true, "PutKeyPolicy": true, "ScheduleKeyDeletion": true, "CancelKeyDeletion": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
 		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
 	}
 	management := map[string]bool{"CreateBucket": true, "DeleteBucket": true, "HeadBucket": true, "ListBuckets": true, "GetBucketLocation": true}
@@ -234,7 +263,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 	}
 	// A call that found its key or bucket names it.
 	if tt.failure == "" && r.EventSource != "sts.amazonaws.com" && !strings.HasPrefix(r.EventName, "ListKeys") && !strings.HasPrefix(r.EventName, "ListBuckets") &&
-		r.EventName != "ListAliases" && len(r.Resources) == 0 {
+		r.EventName != "ListAliases" && r.EventName != "GenerateRandom" && len(r.Resources) == 0 {
 		t.Errorf("%s: got no resources in\n%s", tt.name, raw)
 	}
 	return r.EventName

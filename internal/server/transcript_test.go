@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,9 @@ func TestTranscripts(t *testing.T) {
 	disabled := createKey(t, s.Endpoint())
 	mustAsk(t, s.Endpoint(), "kms", kmsCall("DisableKey", `{"KeyId":"`+disabled+`"}`))
 	mustAsk(t, s.Endpoint(), "kms", kmsCall("CreateAlias", `{"AliasName":"alias/app","TargetKeyId":"`+key+`"}`))
+	mustAsk(t, s.Endpoint(), "kms", kmsCall("CreateAlias", `{"AliasName":"alias/moves","TargetKeyId":"`+key+`"}`))
+	mustAsk(t, s.Endpoint(), "kms", kmsCall("TagResource", `{"KeyId":"`+key+`","Tags":[{"TagKey":"team","TagValue":"blue"},{"TagKey":"cost","TagValue":""}]}`))
+	pending := createKey(t, s.Endpoint())
 	putBucket(t, s.Endpoint(), "bucket")
 	putKey(t, s.Endpoint(), "/bucket/key", "hello")
 
@@ -106,6 +110,29 @@ func TestTranscripts(t *testing.T) {
 		{"kms-incomplete-signature", "kms", kmsCall("ListKeys", `{}`), authorized(field{"Authorization", "AWS4-HMAC-SHA256 Credential=x"})},
 		{"kms-unknown-access-key", "kms", kmsCall("ListKeys", `{}`), other(func(s *signer, _ *message) { s.id = "AKIANOBODYEXAMPLE001" })},
 		{"kms-wrong-secret", "kms", kmsCall("ListKeys", `{}`), other(func(s *signer, _ *message) { s.secret = "not-the-secret" })},
+
+		{"kms-re-encrypt-no-message", "kms", kmsCall("ReEncrypt", `{"CiphertextBlob":"aGVsbG8=","DestinationKeyId":"alias/app"}`), nil},
+		{"kms-re-encrypt-dry-run", "kms", kmsCall("ReEncrypt", `{"SourceKeyId":"alias/app","DestinationKeyId":"alias/app","DryRun":true,"DryRunModifiers":["IGNORE_CIPHERTEXT"]}`), nil},
+		{"kms-generate-random", "kms", kmsCall("GenerateRandom", `{"NumberOfBytes":32}`), nil},
+		{"kms-generate-random-without-length", "kms", kmsCall("GenerateRandom", `{}`), nil},
+		{"kms-schedule-key-deletion", "kms", kmsCall("ScheduleKeyDeletion", `{"KeyId":"`+pending+`","PendingWindowInDays":7}`), nil},
+		{"kms-pending-deletion", "kms", kmsCall("Encrypt", `{"KeyId":"`+pending+`","Plaintext":"aGVsbG8="}`), nil},
+		{"kms-describe-key-pending-deletion", "kms", kmsCall("DescribeKey", `{"KeyId":"`+pending+`"}`), nil},
+		{"kms-cancel-key-deletion", "kms", kmsCall("CancelKeyDeletion", `{"KeyId":"`+pending+`"}`), nil},
+		{"kms-not-pending-deletion", "kms", kmsCall("CancelKeyDeletion", `{"KeyId":"`+pending+`"}`), nil},
+		{"kms-window-too-short", "kms", kmsCall("ScheduleKeyDeletion", `{"KeyId":"`+pending+`","PendingWindowInDays":6}`), nil},
+		{"kms-update-alias-void", "kms", kmsCall("UpdateAlias", `{"AliasName":"alias/moves","TargetKeyId":"`+disabled+`"}`), nil},
+		{"kms-list-aliases", "kms", kmsCall("ListAliases", `{"Limit":10}`), nil},
+		{"kms-delete-alias-void", "kms", kmsCall("DeleteAlias", `{"AliasName":"alias/moves"}`), nil},
+		{"kms-reserved-alias-no-message", "kms", kmsCall("DeleteAlias", `{"AliasName":"alias/aws/s3"}`), nil},
+		{"kms-list-resource-tags", "kms", kmsCall("ListResourceTags", `{"KeyId":"`+key+`"}`), nil},
+		{"kms-tag-exception", "kms", kmsCall("TagResource", `{"KeyId":"`+key+`","Tags":[{"TagKey":"aws:team","TagValue":"blue"}]}`), nil},
+		{"kms-untag-resource-void", "kms", kmsCall("UntagResource", `{"KeyId":"`+key+`","TagKeys":["team"]}`), nil},
+		{"kms-update-key-description-void", "kms", kmsCall("UpdateKeyDescription", `{"KeyId":"`+key+`","Description":"another"}`), nil},
+		{"kms-get-key-policy", "kms", kmsCall("GetKeyPolicy", `{"KeyId":"`+key+`"}`), nil},
+		{"kms-no-such-policy", "kms", kmsCall("GetKeyPolicy", `{"KeyId":"`+key+`","PolicyName":"other"}`), nil},
+		{"kms-list-key-policies", "kms", kmsCall("ListKeyPolicies", `{"KeyId":"`+key+`"}`), nil},
+		{"kms-put-key-policy-malformed", "kms", kmsCall("PutKeyPolicy", `{"KeyId":"`+key+`","Policy":"{}"}`), nil},
 
 		// STS, AWS Query.
 		{"sts-get-caller-identity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), nil},
@@ -165,7 +192,7 @@ func TestTranscripts(t *testing.T) {
 			b.WriteString(a.raw + a.body + "\n")
 			got := mask(strings.ReplaceAll(b.String(), "\r\n", "\n"))
 			// The signature is over a key id where the body has one.
-			if strings.Contains(string(wire), disabled) {
+			if slices.ContainsFunc([]string{key, disabled, pending}, func(id string) bool { return strings.Contains(string(wire), id) }) {
 				got = regexp.MustCompile(`Signature=[0-9a-f]{64}`).ReplaceAllString(got, "Signature=SIGNATURE")
 			}
 			golden(t, filepath.Join("wire", tt.file+".txt"), []byte(got))
