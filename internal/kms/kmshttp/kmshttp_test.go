@@ -100,7 +100,8 @@ func newClient(t *testing.T) *awskms.Client {
 	})
 }
 
-// One story through the real SDK: every operation that is served.
+// One story through the real SDK. (The operations of every day are in
+// internal/server, TestDailyOperationsBySDK.)
 func TestSDK(t *testing.T) {
 	c := newClient(t)
 	ctx := t.Context()
