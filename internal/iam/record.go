@@ -1,8 +1,6 @@
 package iam
 
 import (
-	"encoding/json"
-
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/uuid"
 )
@@ -15,25 +13,12 @@ type event struct {
 }
 
 // record is the audit record of a principal that the server puts in place
-// itself, from its flags or its bootstrap file. No caller made a request, so
-// it has the form of an event that AWS makes on its own.
+// itself, from its flags or its bootstrap file.
 func (s *Service) record(account string, e event) ([]byte, error) {
-	details, err := json.Marshal(e.details)
-	if err != nil {
-		return nil, err
-	}
-	r := audit.Record{
-		UserIdentity:        audit.UserIdentity{AccountID: account, InvokedBy: audit.Internal},
-		EventTime:           s.cfg.Clock(),
-		EventSource:         "iam.amazonaws.com",
-		EventName:           e.name,
-		AWSRegion:           "us-east-1", // where CloudTrail records global services
-		SourceIPAddress:     audit.Internal,
-		UserAgent:           audit.Internal,
-		ServiceEventDetails: details,
-		EventID:             uuid.New(),
-		EventType:           audit.ServiceEvent,
-		RecipientAccountID:  account,
-	}
-	return r.AppendJSON(nil), nil
+	r, err := audit.Own{
+		Source: "iam.amazonaws.com", Name: e.name, Account: account,
+		Region: "us-east-1", // where CloudTrail records global services
+		Time:   s.cfg.Clock(), EventID: uuid.New(),
+	}.With(e.details)
+	return r.AppendJSON(nil), err
 }

@@ -147,20 +147,9 @@ func (s *Service) forget(ctx context.Context) error {
 // destructionRecord is the record of a key's end. No caller made a request, so
 // it is an event of the service (KMS Developer Guide, "DeleteKey").
 func (s *Service) destructionRecord(k *kmsdb.Key) []byte {
-	r := audit.Record{
-		UserIdentity:       audit.UserIdentity{AccountID: k.Account, InvokedBy: audit.Internal},
-		EventTime:          s.clock(),
-		EventSource:        EventSource,
-		EventName:          "DeleteKey",
-		AWSRegion:          k.Region,
-		SourceIPAddress:    audit.Internal,
-		UserAgent:          audit.Internal,
-		ResponseElements:   keyRecord(k.ARN()),
-		EventID:            uuid.New(),
-		Resources:          []audit.Resource{{AccountID: k.Account, Type: resourceType, ARN: k.ARN()}},
-		EventType:          audit.ServiceEvent,
-		RecipientAccountID: k.Account,
-	}
+	r := audit.Own{Source: EventSource, Name: "DeleteKey", Account: k.Account, Region: k.Region, Time: s.clock(), EventID: uuid.New()}.Bare()
+	r.ResponseElements = keyRecord(k.ARN())
+	r.Resources = []audit.Resource{{AccountID: k.Account, Type: resourceType, ARN: k.ARN()}}
 	return r.AppendJSON(nil)
 }
 
