@@ -54,3 +54,12 @@ func (k *BackingKey) OpenDataKey(body, aad []byte) (*DataKey, error) {
 	}
 	return &DataKey{newPRF(secret.New(key))}, nil
 }
+
+// HeaderMAC returns the key that authenticates the headers of blobs under
+// portable material: derived from the material, so that every server with the
+// same material takes the same blobs for whole. The handle is the caller's to keep.
+func (k *BackingKey) HeaderMAC() *MACKey {
+	key := make([]byte, keySize)
+	k.prf.derive(key, labelBlobHeader)
+	return &MACKey{newPRF(secret.New(key))}
+}

@@ -18,6 +18,7 @@ const (
 	labelKeyToken    = "strongroom/1 key token"
 	labelMaterialID  = "strongroom/1 key material id"
 	labelMessage     = "strongroom/1 message"
+	labelBlobHeader  = "strongroom/1 portable blob header"
 	labelRecord      = "strongroom/1 record"
 	labelObjectKey   = "strongroom/1 object key"
 	labelManifest    = "strongroom/1 manifest"

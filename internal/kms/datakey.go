@@ -135,6 +135,6 @@ func (s *Service) newDataKey(o dataKeyOrder, pairs map[string]string) (secret.By
 	if err != nil {
 		return secret.Bytes{}, nil, err
 	}
-	blob, err := ciphertext.Seal(s.headerMAC, o.handle, o.key.current.header, pairs, plaintext)
+	blob, err := ciphertext.Seal(s.headerKey(o.key, o.handle), o.handle, o.key.current.header, pairs, plaintext)
 	return plaintext, blob, err
 }

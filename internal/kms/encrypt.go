@@ -39,7 +39,7 @@ func (s *Service) encrypt(ctx context.Context, call *gate.Call, req *kmsapi.Encr
 	if isTrue(req.DryRun) {
 		return nil, dryRun()
 	}
-	blob, err := ciphertext.Seal(s.headerMAC, handle, k.current.header, req.EncryptionContext, req.Plaintext)
+	blob, err := ciphertext.Seal(s.headerKey(k, handle), handle, k.current.header, req.EncryptionContext, req.Plaintext)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (s *Service) newCustodyKey(ctx context.Context, call *gate.Call, req *kmsap
 		return nil, err
 	}
 	k := o.key
-	handle, blob, err := ciphertext.SealDataKey(s.headerMAC, o.handle, k.current.header, req.EncryptionContext)
+	handle, blob, err := ciphertext.SealDataKey(s.headerKey(k, o.handle), o.handle, k.current.header, req.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (s *Service) seal(ctx context.Context, call *gate.Call, src *source, to *sn
 	if isTrue(req.DryRun) {
 		return nil, dryRun()
 	}
-	blob, err := ciphertext.Seal(s.headerMAC, handle, to.current.header, req.DestinationEncryptionContext, plaintext)
+	blob, err := ciphertext.Seal(s.headerKey(to, handle), handle, to.current.header, req.DestinationEncryptionContext, plaintext)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ type source struct {
 	key      *snapshot
 	parsed   *ciphertext.Blob // nil when damaged or not looked at
 	damaged  error            // the blob is none of ours
+	unproved bool             // parsed was not authenticated: openSource does that
 	material *material        // set by usable, of parsed
 }
 
@@ -73,6 +74,11 @@ func (s *Service) findSource(ctx context.Context, call *gate.Call, r openRequest
 		return src, nil
 	}
 	src.parsed, src.damaged = ciphertext.Parse(s.headerMAC, r.blob)
+	if src.damaged != nil {
+		if err := s.findPortable(ctx, call, src); err != nil {
+			return nil, err
+		}
+	}
 	if src.key != nil {
 		return src, nil
 	}
@@ -131,6 +137,11 @@ func (s *Service) openSource(ctx context.Context, src *source) (*opening, error)
 	handle, err := s.open(ctx, src.key, src.material)
 	if err != nil {
 		return nil, err
+	}
+	if src.unproved {
+		if src.parsed, err = ciphertext.Parse(handle.HeaderMAC(), src.blob); err != nil {
+			return nil, invalidCiphertext(err)
+		}
 	}
 	return &opening{src.parsed, src.key, src.material, handle}, nil
 }

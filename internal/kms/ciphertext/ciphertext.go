@@ -102,6 +102,18 @@ func Parse(mac *hsm.MACKey, blob []byte) (*Blob, error) {
 	return b, nil
 }
 
+// Peek splits a blob without checking anything of it: what its header says is
+// what somebody claims. It is for finding the key whose material authenticates
+// the header, [hsm.BackingKey.HeaderMAC]; Parse with that must come before Open.
+// The error is ErrInvalid.
+func Peek(blob []byte) (*Blob, error) {
+	b, _, ok := split(blob)
+	if !ok {
+		return nil, ErrInvalid
+	}
+	return b, nil
+}
+
 // Open decrypts the body; the caller owns the plaintext. The error is
 // ErrInvalid: the body is damaged, or key or context is not the one it was
 // sealed with.

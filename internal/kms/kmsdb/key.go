@@ -73,6 +73,10 @@ type Key struct {
 	Tags         []Tag     `json:",omitempty"` // in the order of their keys
 	MultiRegion  bool
 
+	// Portable says that the material was declared in a bootstrap file: other
+	// servers may have the same, and open the same blobs.
+	Portable bool `json:",omitempty"`
+
 	// Materials are all versions of the key material, oldest first; their
 	// tokens are rows of kms_key_tokens.
 	Materials []Material

@@ -20,8 +20,11 @@ type Tx struct {
 // When Update returns nil, the change is durable and every OnCommit hook of the
 // store has run.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	return d.store.Update(ctx, func(tx *store.Tx) error { return fn(&Tx{tx, d.mac}) })
+	return d.store.Update(ctx, func(tx *store.Tx) error { return fn(d.In(tx)) })
 }
+
+// In returns the transaction for a caller that has begun it elsewhere.
+func (d *DB) In(tx *store.Tx) *Tx { return &Tx{tx, d.mac} }
 
 // SetRecord puts the audit record of the transaction beside its first change.
 func (t *Tx) SetRecord(record []byte) { t.tx.SetRecord(record) }
