@@ -56,7 +56,7 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 	f.StringSliceVar(&cfg.S3Domains, "s3-domain", nil, "domain under which S3 buckets are host names, BUCKET.DOMAIN; may be repeated (default localhost, s3.localhost, s3.REGION.localhost, s3.REGION.amazonaws.com, s3.amazonaws.com)")
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
-	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users and access keys to put in place at start")
+	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users, access keys, KMS keys and buckets to put in place at start (docs/bootstrap.md)")
 	f.BoolVar(&cfg.DurableAudit, "durable-audit", false, "wait for the disk before every answer, not only before those of mutations")
 	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost")
 	f.StringVar(&logFormat, "log-format", "text", "form of the log on standard error: text or json")

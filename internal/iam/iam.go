@@ -104,7 +104,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if s.dummy, err = cfg.Module.LoadAccessKey(token, b); err != nil {
 		return nil, fmt.Errorf("iam: %w", err)
 	}
-	return s, s.load(ctx)
+	return s, s.Load(ctx)
 }
 
 // Credential returns what the access key id stands for. For an unknown id it
@@ -132,8 +132,9 @@ func (s *Service) HasRootKey(account string) bool {
 	return false
 }
 
-// load reads all access keys and their principals.
-func (s *Service) load(ctx context.Context) error {
+// Load reads all access keys and their principals anew. New does it, and so do
+// the Put functions that have a transaction of their own.
+func (s *Service) Load(ctx context.Context) error {
 	keys := map[string]*Credential{}
 	for after := ""; ; {
 		rows, err := s.cfg.Store.List(ctx, store.AccessKeys, store.Query{After: after, Limit: 1000})

@@ -16,10 +16,16 @@ import (
 
 // PutAccount makes sure that the account exists. Doing it again changes nothing.
 func (s *Service) PutAccount(ctx context.Context, id string) error {
+	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutAccountIn(tx, id) })
+}
+
+// PutAccountIn is [Service.PutAccount] in a transaction of the caller's. What
+// the Put…In functions change is seen by [Service.Credential] after [Service.Load].
+func (s *Service) PutAccountIn(tx *store.Tx, id string) error {
 	if !accountForm.MatchString(id) {
 		return fmt.Errorf("account %q: an account id has 12 digits", id)
 	}
-	return s.put(ctx, store.Accounts, id, id, "", func(old []byte) (any, event, error) {
+	return s.put(tx, store.Accounts, id, id, "", func(old []byte) (any, event, error) {
 		if old != nil {
 			return nil, event{}, nil
 		}
@@ -31,6 +37,15 @@ func (s *Service) PutAccount(ctx context.Context, id string) error {
 // again changes nothing. Until the policy engine is in, the only policy is
 // [identity.AdministratorAccess]; another one is refused, not stored and ignored.
 func (s *Service) PutUser(ctx context.Context, u User) error {
+	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutUserIn(tx, u) })
+	if err != nil {
+		return err
+	}
+	return s.Load(ctx)
+}
+
+// PutUserIn is [Service.PutUser] in a transaction of the caller's.
+func (s *Service) PutUserIn(tx *store.Tx, u User) error {
 	if !accountForm.MatchString(u.Account) {
 		return fmt.Errorf("account %q: an account id has 12 digits", u.Account)
 	}
@@ -42,7 +57,7 @@ func (s *Service) PutUser(ctx context.Context, u User) error {
 			return fmt.Errorf("user %q: policy %q is not known here; the only one is %s", u.Name, p, identity.AdministratorAccess)
 		}
 	}
-	err := s.put(ctx, store.Users, u.Account, u.Account+"/"+u.Name, u.Account, func(old []byte) (any, event, error) {
+	return s.put(tx, store.Users, u.Account, u.Account+"/"+u.Name, u.Account, func(old []byte) (any, event, error) {
 		doc := userDoc{Account: u.Account, Name: u.Name, ID: newUserID(), Created: s.now(), PolicyARNs: u.PolicyARNs}
 		e := event{"CreateUser", map[string]any{"userName": u.Name, "policyArns": u.PolicyARNs}}
 		if old != nil {
@@ -55,23 +70,28 @@ func (s *Service) PutUser(ctx context.Context, u User) error {
 		}
 		return doc, e, nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.load(ctx)
 }
 
 // PutAccessKey makes sure that the access key exists with this secret. Doing
 // it again changes nothing; another secret replaces the old one. An id that
 // belongs to another principal is refused, and so is a user that does not exist.
 func (s *Service) PutAccessKey(ctx context.Context, k AccessKey) error {
+	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutAccessKeyIn(tx, k) })
+	if err != nil {
+		return err
+	}
+	return s.Load(ctx)
+}
+
+// PutAccessKeyIn is [Service.PutAccessKey] in a transaction of the caller's.
+func (s *Service) PutAccessKeyIn(tx *store.Tx, k AccessKey) error {
 	if !accessKeyForm.MatchString(k.ID) {
 		return fmt.Errorf("access key id %q: an id has 16 to 128 letters, digits or underscores", k.ID)
 	}
 	if n := k.Secret.Len(); n < 8 || n > 128 {
 		return fmt.Errorf("access key %s: its secret has %d characters; it must have 8 to 128", k.ID, n)
 	}
-	err := s.put(ctx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
+	return s.put(tx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
 		e := event{"CreateAccessKey", map[string]any{"accessKeyId": k.ID, "userName": k.UserName}}
 		doc := accessKeyDoc{ID: k.ID, Account: k.Account, UserName: k.UserName, Created: s.now()}
 		if old != nil {
@@ -99,10 +119,6 @@ func (s *Service) PutAccessKey(ctx context.Context, k AccessKey) error {
 		doc.Secret = token
 		return doc, e, nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.load(ctx)
 }
 
 // NewAccessKey makes an access key with a random id (AKIA and 16 letters or
@@ -114,43 +130,41 @@ func NewAccessKey(account string) AccessKey {
 // put writes one authority row when fn's document differs from the stored one,
 // and records fn's event. fn is given the stored document, or nil, and returns
 // nil for no change.
-func (s *Service) put(ctx context.Context, t store.Table, account, key, ref string, fn func(old []byte) (any, event, error)) error {
-	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		row, err := tx.Get(t, key)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			row = store.Row{Key: key}
-		case err != nil:
-			return err
-		default:
-			if err := store.VerifyRow(s.cfg.RowMAC, t, row); err != nil {
-				return err
-			}
-		}
-		doc, e, err := fn(row.Doc)
-		if doc == nil || err != nil {
-			return err
-		}
-		if err := s.checkOwners(tx, t, account, ref); err != nil {
-			return err
-		}
-		b, err := json.Marshal(doc)
-		if err != nil {
-			return err
-		}
-		if row.Rev > 0 && bytes.Equal(b, row.Doc) {
-			return nil
-		}
-		record, err := s.record(account, e)
-		if err != nil {
-			return err
-		}
-		tx.SetRecord(record)
-		row.Doc, row.Ref = b, ref
-		store.Seal(s.cfg.RowMAC, t, &row)
-		_, err = tx.Put(t, row)
+func (s *Service) put(tx *store.Tx, t store.Table, account, key, ref string, fn func(old []byte) (any, event, error)) error {
+	row, err := tx.Get(t, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		row = store.Row{Key: key}
+	case err != nil:
 		return err
-	})
+	default:
+		if err := store.VerifyRow(s.cfg.RowMAC, t, row); err != nil {
+			return err
+		}
+	}
+	doc, e, err := fn(row.Doc)
+	if doc == nil || err != nil {
+		return err
+	}
+	if err := s.checkOwners(tx, t, account, ref); err != nil {
+		return err
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	if row.Rev > 0 && bytes.Equal(b, row.Doc) {
+		return nil
+	}
+	record, err := s.record(account, e)
+	if err != nil {
+		return err
+	}
+	tx.SetRecord(record)
+	row.Doc, row.Ref = b, ref
+	store.Seal(s.cfg.RowMAC, t, &row)
+	_, err = tx.Put(t, row)
+	return err
 }
 
 // checkOwners refuses a row of nobody: a user without an account, an access key

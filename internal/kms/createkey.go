@@ -83,23 +83,33 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 // newKey makes an enabled symmetric encryption key with its first material. It
 // stores nothing.
 func (s *Service) newKey(manager kmsdb.Manager, account, region string) (*kmsdb.Key, []byte, error) {
-	now := s.now()
-	k := &kmsdb.Key{
-		Account: account, Region: region, ID: uuid.New(),
-		KeyUsage: kmsapi.KeyUsageTypeEncryptDecrypt, KeySpec: kmsapi.KeySpecSymmetricDefault,
-		Origin: kmsapi.OriginTypeAwsKms, Manager: manager, State: kmsapi.KeyStateEnabled, CreationDate: now,
-	}
+	k := s.emptyKey(manager, account, region)
 	token, err := s.module.GenerateKey(k.Binding())
 	if err != nil {
 		return nil, nil, err
 	}
+	return k, token, s.addMaterial(k, token)
+}
+
+// emptyKey makes the record of an enabled symmetric encryption key that has no
+// material yet.
+func (s *Service) emptyKey(manager kmsdb.Manager, account, region string) *kmsdb.Key {
+	return &kmsdb.Key{
+		Account: account, Region: region, ID: uuid.New(),
+		KeyUsage: kmsapi.KeyUsageTypeEncryptDecrypt, KeySpec: kmsapi.KeySpecSymmetricDefault,
+		Origin: kmsapi.OriginTypeAwsKms, Manager: manager, State: kmsapi.KeyStateEnabled, CreationDate: s.now(),
+	}
+}
+
+// addMaterial makes the material of token the one that encrypts.
+func (s *Service) addMaterial(k *kmsdb.Key, token []byte) error {
 	id, err := s.module.MaterialID(token, k.Binding())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	k.Current = hex.EncodeToString(id[:])
-	k.Materials = []kmsdb.Material{{ID: k.Current, Created: now}}
-	return k, token, nil
+	k.Materials = append(k.Materials, kmsdb.Material{ID: k.Current, Created: k.CreationDate})
+	return nil
 }
 
 // usages says which usages a key spec has (KMS Developer Guide, "Key type

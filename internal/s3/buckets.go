@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -43,12 +42,9 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := json.Marshal(bucketRecord{
+	made := bucketRecord{
 		Version: recordVersion, ID: hex.EncodeToString(id[:]), Name: name,
 		Account: c.caller.AccountID, Region: c.caller.Region, Created: c.s.now(),
-	})
-	if err != nil {
-		return nil, err
 	}
 	err = c.update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Get(store.Buckets, name)
@@ -58,10 +54,7 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		row = store.Row{Key: name, Ref: c.caller.AccountID, Doc: doc}
-		store.Seal(c.s.rowMAC, store.Buckets, &row)
-		_, err = tx.Put(store.Buckets, row)
-		return err
+		return c.s.putBucket(tx, made)
 	})
 	if err != nil && !errors.Is(err, errNothingToDo) {
 		return nil, err

@@ -2,121 +2,223 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms"
+	"github.com/strongroom/strongroom/internal/s3"
 	"github.com/strongroom/strongroom/internal/secret"
+	"github.com/strongroom/strongroom/internal/store"
 )
 
-// bootstrap is the bootstrap file, docs/bootstrap.md. It is applied at every
-// start; applying it again changes nothing.
-type bootstrap struct {
-	Accounts []bootstrapAccount `yaml:"accounts"`
+// step puts one thing of the bootstrap file in place, unless it is there. It
+// does nothing but what it does in its transaction.
+type step struct {
+	at  text
+	put func(tx *store.Tx) error
 }
 
-type bootstrapAccount struct {
-	ID         string               `yaml:"id"`
-	AccessKeys []bootstrapAccessKey `yaml:"accessKeys"` // of the account's root user
-	Users      []bootstrapUser      `yaml:"users"`
-}
+// errRehearsed ends the transaction of a rehearsal.
+var errRehearsed = errors.New("server: the bootstrap file was rehearsed")
 
-type bootstrapUser struct {
-	Name       string               `yaml:"name"`
-	Policies   []string             `yaml:"policies"` // names or ARNs of managed policies
-	AccessKeys []bootstrapAccessKey `yaml:"accessKeys"`
-}
-
-type bootstrapAccessKey struct {
-	ID         string `yaml:"id"`
-	Secret     string `yaml:"secret"`
-	SecretFile string `yaml:"secretFile"`
-}
-
-// readBootstrap parses the file. Unknown and repeated keys are refused, with
-// the line they stand in.
-func readBootstrap(path string) (*bootstrap, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("bootstrap file: %w", err)
-	}
-	defer f.Close()
-	var b bootstrap
-	err = yaml.NewDecoder(f, yaml.Strict()).Decode(&b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("bootstrap file %s: %s", path, firstLine(yaml.FormatError(err, false, false)))
-	}
-	return &b, nil
-}
-
-// firstLine keeps the "[line:column] what" of a YAML error and drops the
-// excerpt of the file under it, which may show a secret.
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
-}
-
-// applyBootstrap puts the file's principals in place.
-func applyBootstrap(ctx context.Context, svc *iam.Service, path string) error {
-	b, err := readBootstrap(path)
+// applyBootstrap puts in place what the bootstrap file declares. It is done at
+// every start; doing it again changes nothing.
+//
+// The whole file is rehearsed first, in a transaction that is given up: a file
+// with a mistake in it, or one that contradicts what is there, changes nothing.
+// Then each step has a transaction of its own, because each has an audit
+// record of its own. A process killed in between goes on at its next start.
+func (s *Server) applyBootstrap(ctx context.Context) error {
+	b, err := readBootstrap(s.cfg.BootstrapFile)
 	if err != nil {
 		return err
 	}
-	for _, a := range b.Accounts {
-		if err := applyAccount(ctx, svc, a); err != nil {
-			return fmt.Errorf("bootstrap file %s: %w", path, err)
+	steps, err := s.steps(b)
+	if err == nil {
+		err = s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, st := range steps {
+				if err := st.put(tx); err != nil {
+					return st.at.wrap(err)
+				}
+			}
+			return errRehearsed
+		})
+	}
+	if !errors.Is(err, errRehearsed) {
+		return fmt.Errorf("bootstrap file %s: %w", s.cfg.BootstrapFile, err)
+	}
+	for _, st := range steps {
+		if err := s.store.Update(ctx, st.put); err != nil {
+			return fmt.Errorf("bootstrap file %s: %w", s.cfg.BootstrapFile, st.at.wrap(err))
 		}
 	}
+	return s.iam.Load(ctx)
+}
+
+// plan collects the steps of a file.
+type plan struct {
+	s     *Server
+	steps []step
+	seen  map[string]text // what has been declared, by kind and name
+}
+
+// steps reads secrets and checks what can be checked without the database.
+func (s *Server) steps(b *bootstrap) ([]step, error) {
+	p := &plan{s: s, seen: map[string]text{}}
+	for _, a := range b.Accounts {
+		if err := p.account(a); err != nil {
+			return nil, err
+		}
+	}
+	return p.steps, nil
+}
+
+func (p *plan) add(at text, put func(tx *store.Tx) error) {
+	p.steps = append(p.steps, step{at, put})
+}
+
+// once refuses what the file has declared before.
+func (p *plan) once(kind string, scope string, name text) error {
+	id := kind + "\x00" + scope + "\x00" + name.s
+	if first, ok := p.seen[id]; ok {
+		return name.errorf("%s %s is declared twice, in line %d first", kind, name.s, first.line)
+	}
+	p.seen[id] = name
 	return nil
 }
 
-func applyAccount(ctx context.Context, svc *iam.Service, a bootstrapAccount) error {
-	if err := svc.PutAccount(ctx, a.ID); err != nil {
+func (p *plan) account(a bootstrapAccount) error {
+	if err := p.once("account", "", a.ID); err != nil {
 		return err
 	}
-	if err := applyAccessKeys(ctx, svc, a.ID, "", a.AccessKeys); err != nil {
+	p.add(a.ID, func(tx *store.Tx) error { return p.s.iam.PutAccountIn(tx, a.ID.s) })
+	if err := p.accessKeys(a.ID, text{}, a.AccessKeys); err != nil {
 		return err
 	}
 	for _, u := range a.Users {
-		var arns []string
-		for _, p := range u.Policies {
-			if p == "AdministratorAccess" {
-				p = identity.AdministratorAccess
-			}
-			arns = append(arns, p)
-		}
-		if err := svc.PutUser(ctx, iam.User{Account: a.ID, Name: u.Name, PolicyARNs: arns}); err != nil {
+		if err := p.user(a.ID, u); err != nil {
 			return err
 		}
-		if err := applyAccessKeys(ctx, svc, a.ID, u.Name, u.AccessKeys); err != nil {
+	}
+	for _, k := range a.Keys {
+		if err := p.key(a.ID, k); err != nil {
 			return err
 		}
+	}
+	for _, b := range a.Buckets {
+		if err := p.once("bucket", "", b.Name); err != nil {
+			return err
+		}
+		at := b.Name.or(a.ID)
+		p.add(at, func(tx *store.Tx) error {
+			return p.s.s3.PutBucketIn(tx, s3.Bucket{Name: b.Name.s, Account: a.ID.s, Region: p.region(b.Region)})
+		})
 	}
 	return nil
 }
 
-func applyAccessKeys(ctx context.Context, svc *iam.Service, account, user string, keys []bootstrapAccessKey) error {
-	for _, k := range keys {
-		s := []byte(k.Secret)
-		switch {
-		case k.Secret != "" && k.SecretFile != "":
-			return fmt.Errorf("access key %s: give secret or secretFile, not both", k.ID)
-		case k.SecretFile != "":
-			b, err := os.ReadFile(k.SecretFile)
-			if err != nil {
-				return fmt.Errorf("access key %s: %w", k.ID, err)
-			}
-			s = []byte(strings.TrimSpace(string(b)))
+// region is the region that the file gives, or the default one.
+func (p *plan) region(given text) string {
+	if given.given() {
+		return given.s
+	}
+	return p.s.cfg.Regions[0]
+}
+
+func (p *plan) user(account text, u bootstrapUser) error {
+	at := u.Name.or(account)
+	if err := p.once("user", account.s, u.Name); err != nil {
+		return err
+	}
+	var arns []string
+	for _, policy := range u.Policies {
+		if policy.s == "AdministratorAccess" {
+			policy.s = identity.AdministratorAccess
 		}
-		if err := svc.PutAccessKey(ctx, iam.AccessKey{Account: account, UserName: user, ID: k.ID, Secret: secret.New(s)}); err != nil {
+		arns = append(arns, policy.s)
+	}
+	p.add(at, func(tx *store.Tx) error {
+		return p.s.iam.PutUserIn(tx, iam.User{Account: account.s, Name: u.Name.s, PolicyARNs: arns})
+	})
+	return p.accessKeys(account, u.Name, u.AccessKeys)
+}
+
+func (p *plan) accessKeys(account, user text, keys []bootstrapAccessKey) error {
+	for _, k := range keys {
+		if err := p.once("access key", "", k.ID); err != nil {
 			return err
 		}
+		at := k.ID.or(k.Secret).or(k.SecretFile).or(user).or(account)
+		value, err := exclusive(at, "secret", k.Secret, k.SecretFile)
+		if err != nil {
+			return err
+		}
+		put := iam.AccessKey{Account: account.s, UserName: user.s, ID: k.ID.s, Secret: secret.New(value)}
+		p.add(at, func(tx *store.Tx) error { return p.s.iam.PutAccessKeyIn(tx, put) })
 	}
+	return nil
+}
+
+// exclusive returns a value that stands in the file or in a file of its own,
+// nil when it is in neither.
+func exclusive(at text, name string, value, file text) ([]byte, error) {
+	switch {
+	case value.given() && file.given():
+		return nil, at.errorf("give %s or %sFile, not both", name, name)
+	case file.given():
+		b, err := os.ReadFile(file.s)
+		if err != nil {
+			return nil, file.wrap(err)
+		}
+		return []byte(strings.TrimSpace(string(b))), nil
+	case value.given():
+		return []byte(value.s), nil
+	}
+	return nil, nil
+}
+
+func (p *plan) key(account text, k bootstrapKey) error {
+	at := k.ID.or(k.Region).or(account)
+	region := p.region(k.Region)
+	if !k.ID.given() {
+		return at.errorf("a key needs its id, a UUID: without one, every start would make another key")
+	}
+	if err := p.once("key", account.s+"/"+region, k.ID); err != nil {
+		return err
+	}
+	seed := kms.Seed{Account: account.s, Region: region, ID: k.ID.s, Enabled: k.Enabled}
+	if k.Description.given() {
+		seed.Description = &k.Description.s
+	}
+	for _, alias := range k.Aliases {
+		if err := p.once("alias", account.s+"/"+region, alias); err != nil {
+			return err
+		}
+		seed.Aliases = append(seed.Aliases, alias.s)
+	}
+	if k.Tags != nil {
+		seed.Tags = make(map[string]string, len(k.Tags))
+		for name, value := range k.Tags {
+			seed.Tags[name] = value.s
+		}
+	}
+	encoded, err := exclusive(at, "material", k.Material, k.MaterialFile)
+	if err != nil {
+		return err
+	}
+	if encoded != nil {
+		raw, err := base64.StdEncoding.DecodeString(string(encoded))
+		if err != nil || len(raw) != kms.MaterialSize { // not %w: the error may quote the material
+			return k.Material.or(k.MaterialFile).errorf("key material is %d bytes in base64", kms.MaterialSize)
+		}
+		seed.Material = secret.New(raw)
+		clear(encoded)
+	}
+	p.add(at, func(tx *store.Tx) error { return p.s.kms.PutKeyIn(tx, seed) })
 	return nil
 }

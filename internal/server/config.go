@@ -67,7 +67,7 @@ type Config struct {
 	// the directory then lacks it.
 	RootKeyFile string
 
-	// BootstrapFile declares accounts, users and access keys; see
+	// BootstrapFile declares accounts, users, access keys, KMS keys and buckets; see
 	// docs/bootstrap.md. Default: none.
 	BootstrapFile string
 

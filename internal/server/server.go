@@ -133,11 +133,6 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}
-	if cfg.BootstrapFile != "" {
-		if err := applyBootstrap(ctx, s.iam, cfg.BootstrapFile); err != nil {
-			return err
-		}
-	}
 	s.kms, err = kms.New(kms.Config{
 		Store: s.store, Module: c.module, RowMAC: c.rowMAC, HeaderMAC: c.headerMAC,
 		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
@@ -159,6 +154,11 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	if err := s.s3.Recover(ctx); err != nil {
 		return err
+	}
+	if cfg.BootstrapFile != "" {
+		if err := s.applyBootstrap(ctx); err != nil {
+			return err
+		}
 	}
 	s.metrics = newMetrics(s.trail, s.failures)
 	g.OnFailure(func(source, code string) { s.metrics.refusals.WithLabelValues(source, code).Inc() })
