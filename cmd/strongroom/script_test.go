@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 //	tmpfs DIR SIZE                    mount a file system of that size (condition [tmpfs])
 //	readonly DIR on|off               make that file system read-only, or writable again
 //	makefile FILE SIZE                a file of random content
+//	sourcetree DIR N                  N files of Go's source as a tree; MIDDLE is one of them
+//	cmptree DIR DIR                   compare two trees, names and bytes
 //	cmpbytes FILE FILE                as cmp, without printing what is not text
 func runScripts(t *testing.T, dir string) {
 	t.Helper()
@@ -77,7 +79,7 @@ func runScripts(t *testing.T, dir string) {
 			"serve": serveScript, "start": startScript, "expect": expectScript, "signal": signalScript, "finish": finishScript,
 			"fails": failsScript, "login": loginScript, "api": apiScript, "get": getScript, "await": awaitScript, "capture": captureScript,
 			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
-			"aws": awsScript,
+			"aws": awsScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript,
 		},
 		RequireUniqueNames: true,
 	})
