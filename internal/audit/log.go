@@ -41,6 +41,7 @@ type Log struct {
 
 	written    atomic.Int64 // bytes written since Open
 	change     atomic.Int64 // at.change, for LastChange
+	durable    atomic.Int64 // the highest change that is known to be on disk
 	records    atomic.Int64
 	syncs      atomic.Int64
 	segments   atomic.Int64
@@ -135,6 +136,10 @@ func (l *Log) AppendChange(seq int64, record []byte) error {
 // LastChange returns the highest change whose record is in the segments, 0 when
 // there is none. After Open, the records of all later ones must be appended.
 func (l *Log) LastChange() int64 { return l.change.Load() }
+
+// SyncedChange returns the highest change whose record is known to be on disk,
+// as are those of all before it; 0 when there is none. The store may forget them.
+func (l *Log) SyncedChange() int64 { return l.durable.Load() }
 
 // Err returns nil while the trail can be written, else why it cannot. Callers
 // refuse work then. It is cheap. The log itself tries again from time to time,

@@ -101,6 +101,7 @@ func (l *Log) resume() error {
 		l.file.Close()
 		return err
 	}
+	l.durable.Store(at.change)
 	return nil
 }
 

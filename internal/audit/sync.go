@@ -48,8 +48,10 @@ func (l *Log) syncLocked() error {
 	if f := l.failure.Load(); f != nil && f.final {
 		return f.err
 	}
+	change := l.change.Load()  // before target: what was written for it is within target
 	target := l.written.Load() // before the call: what is written during it may be left out
 	if target == l.synced {
+		l.durable.Store(change)
 		return nil
 	}
 	l.syncs.Add(1)
@@ -57,5 +59,6 @@ func (l *Log) syncLocked() error {
 		return l.fail(fmt.Errorf("%w: %w", ErrSync, err), true)
 	}
 	l.synced = target
+	l.durable.Store(change)
 	return nil
 }

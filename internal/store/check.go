@@ -49,8 +49,17 @@ func (s *Store) checkChanges(ctx context.Context) error {
 		if err != nil || len(changes) == 0 {
 			return err
 		}
-		for _, c := range changes {
-			if last.Seq != 0 && c.Seq != last.Seq+1 {
+		for i, c := range changes {
+			gap := last.Seq != 0 && c.Seq != last.Seq+1
+			if gap && i == 0 {
+				// Was the feed trimmed up to here since the page before?
+				first, err := s.Changes(ctx, 0, 1)
+				if err != nil {
+					return err
+				}
+				gap = len(first) == 0 || first[0].Seq < c.Seq
+			}
+			if gap {
 				return s.backend.Dialect.Wrap(fmt.Errorf("%w: change %d is followed by %d", ErrDamaged, last.Seq, c.Seq))
 			}
 			last = c

@@ -35,6 +35,7 @@ const (
 	opAddChange
 	opChanges
 	opLastSeq
+	opTrim
 
 	opList    op = 1 << 5
 	listFrom  op = 1 << 0 // key >= ?, else key > ?
@@ -77,6 +78,8 @@ func (s statement) text(d Dialect) string {
 		return `SELECT seq, time, tbl, key, rev, record, sum FROM changes WHERE seq > ? ORDER BY seq LIMIT ?`
 	case opLastSeq:
 		return `SELECT seq FROM changes ORDER BY seq DESC LIMIT 1`
+	case opTrim:
+		return `DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE seq <= ? AND seq < (SELECT MAX(seq) FROM changes) ORDER BY seq LIMIT ?)`
 	}
 	return s.listText()
 }

@@ -34,6 +34,8 @@ func Run(t *testing.T, h Harness) {
 		{"TransactionAfterItsEnd", testTransactionAfterItsEnd},
 		{"ContextEndsTheWait", testContextEndsTheWait},
 		{"Feed", testFeed},
+		{"Trim", testTrim},
+		{"TrimBesideCheck", testTrimBesideCheck},
 		{"RecordNeedsAChange", testRecordNeedsAChange},
 		{"HooksInOrder", testHooksInOrder},
 		{"NoUpdateIsLost", testNoUpdateIsLost},
