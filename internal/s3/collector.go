@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -21,7 +22,15 @@ const (
 const (
 	publishQueue = 256 // committed blobs that wait to be moved to their place
 	collectBatch = 128 // doomed blobs, parts or uploads per transaction
+
+	backupPause = 5 * time.Second // until the collector looks again whether a backup has ended
 )
+
+// errBackup says that blobs must stay where they are: a backup may be copying them.
+var errBackup = errors.New("a backup is running")
+
+// always is Config.MayRemove where nobody takes backups.
+func always() (done func() error, ok bool, err error) { return func() error { return nil }, true, nil }
 
 // readers keeps blobs in place while somebody reads them. A reader looks up
 // the record and pins its blobs inside enter and leave; a collector that has
@@ -110,14 +119,23 @@ func (s *Service) publishNow(ctx context.Context, id string) {
 }
 
 func (s *Service) collect(ctx context.Context) {
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case id := <-s.publishes:
 			s.publishNow(ctx, id)
+		case <-again:
+			again = nil
+			s.wakeCollector()
 		case <-s.wake:
-			if err := errors.Join(s.workOff(ctx), s.removeDoomed(ctx)); err != nil && ctx.Err() == nil {
+			err := s.workOff(ctx)
+			removed := s.removeDoomed(ctx)
+			if errors.Is(removed, errBackup) {
+				removed, again = nil, time.After(backupPause)
+			}
+			if err = errors.Join(err, removed); err != nil && ctx.Err() == nil {
 				s.log.Error("collecting what nothing refers to", "error", err)
 			}
 		}
@@ -125,7 +143,8 @@ func (s *Service) collect(ctx context.Context) {
 }
 
 // removeDoomed removes every doomed blob that nobody reads. One that cannot be
-// removed does not keep the others.
+// removed does not keep the others. The error is errBackup when a backup keeps
+// them all.
 func (s *Service) removeDoomed(ctx context.Context) error {
 	failed, first := 0, error(nil)
 	outcome := func(err error) error {
@@ -141,31 +160,42 @@ func (s *Service) removeDoomed(ctx context.Context) error {
 			return outcome(err)
 		}
 		q.After = rows[len(rows)-1].Key
-		s.readers.barrier()
-		var removed []store.Row
-		for _, row := range rows {
-			if s.readers.pinned(row.Key) {
-				continue
-			}
-			if err := s.objects.Remove(ctx, row.Key); err != nil {
-				failed, first = failed+1, cmp.Or(first, err)
-				continue
-			}
-			removed = append(removed, row)
+		done, ok, err := s.mayRemove()
+		if err != nil || !ok {
+			return outcome(cmp.Or(err, errBackup))
 		}
-		err = s.store.Update(ctx, func(tx *store.Tx) error {
-			for _, row := range removed {
-				if err := tx.DeleteUnlogged(store.Blobs, row.Key); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil || !full {
+		n, why, err := s.removeBatch(ctx, rows)
+		failed, first = failed+n, cmp.Or(first, why)
+		if err = errors.Join(err, done()); err != nil || !full {
 			return outcome(err)
 		}
 	}
 	return outcome(ctx.Err())
+}
+
+// removeBatch removes the files of doomed blobs, and then their rows. It
+// returns how many files could not be removed, and why the first could not.
+func (s *Service) removeBatch(ctx context.Context, rows []store.Row) (failed int, first, err error) {
+	s.readers.barrier()
+	var removed []store.Row
+	for _, row := range rows {
+		if s.readers.pinned(row.Key) {
+			continue
+		}
+		if err := s.objects.Remove(ctx, row.Key); err != nil {
+			failed, first = failed+1, cmp.Or(first, err)
+			continue
+		}
+		removed = append(removed, row)
+	}
+	return failed, first, s.store.Update(ctx, func(tx *store.Tx) error {
+		for _, row := range removed {
+			if err := tx.DeleteUnlogged(store.Blobs, row.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Rows of blobs are bookkeeping: they change with an object's row, which is in

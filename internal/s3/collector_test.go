@@ -57,7 +57,7 @@ func newWard(t *testing.T) *ward {
 
 // start makes a new service that knows what is in the store and no more.
 func (w *ward) start(st *store.Store) {
-	w.Service = &Service{store: st, rowMAC: openMAC{}, objects: w.shelf, log: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1)}
+	w.Service = &Service{store: st, rowMAC: openMAC{}, objects: w.shelf, log: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1), mayRemove: always}
 }
 
 func (w *ward) update(fn func(tx *store.Tx) error) {
@@ -279,5 +279,41 @@ func TestCollectorGoesOn(t *testing.T) {
 	clear(w.shelf.stuck)
 	if err := w.removeDoomed(t.Context()); err != nil || len(w.rows()) != 0 {
 		t.Errorf("got %v and %d rows, want none", err, len(w.rows()))
+	}
+}
+
+// While a backup runs no file goes, whatever is doomed; afterwards all do.
+func TestBackupKeepsBlobs(t *testing.T) {
+	w := newWard(t)
+	backup := true
+	held := 0
+	w.mayRemove = func() (func() error, bool, error) {
+		if backup {
+			return nil, false, nil
+		}
+		held++
+		return func() error { held--; return nil }, true, nil
+	}
+	const blobs = 2*collectBatch + 1
+	w.update(func(tx *store.Tx) error {
+		for i := range blobs {
+			if err := doomBlob(tx, fmt.Sprintf("blob-%05d", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := w.removeDoomed(t.Context()); !errors.Is(err, errBackup) {
+		t.Errorf("got %v, want %v", err, errBackup)
+	}
+	if got := count(w.rows(), "blobs "); got != blobs || len(w.shelf.removed) != 0 {
+		t.Errorf("got %d rows and %d files removed during a backup, want %d and none", got, len(w.shelf.removed), blobs)
+	}
+	backup = false
+	if err := w.removeDoomed(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := count(w.rows(), "blobs "); got != 0 || len(w.shelf.removed) != blobs || held != 0 {
+		t.Errorf("got %d rows, %d files removed and %d locks held after it, want 0, %d and 0", got, len(w.shelf.removed), held, blobs)
 	}
 }

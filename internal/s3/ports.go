@@ -34,9 +34,9 @@ type ObjectStore interface {
 	Open(ctx context.Context, id string) (Blob, error)
 	// Remove deletes a blob. Removing one that is not there is no error.
 	Remove(ctx context.Context, id string) error
-	// Recover publishes every staged blob that is live and removes the others.
+	// Recover publishes every staged blob that is known and removes the others.
 	// It runs before the first request.
-	Recover(ctx context.Context, live func(id string) (bool, error)) error
+	Recover(ctx context.Context, known func(id string) (bool, error)) error
 }
 
 // BlobWriter writes one blob. It is for one goroutine.

@@ -31,9 +31,13 @@ type Config struct {
 	Keys       KeyService
 	Objects    ObjectStore
 	Gate       *gate.Gate
-	Regions    []string         // where buckets can be; each has a record key
-	Clock      func() time.Time // nil means time.Now
-	Logger     *slog.Logger     // nil means no log
+	Regions    []string // where buckets can be; each has a record key
+	// MayRemove asks whether blobs that nothing refers to may be removed now. It
+	// returns false while a backup runs, which may be copying them, and else a
+	// function to call when the batch is done. Nil means always.
+	MayRemove func() (done func() error, ok bool, err error)
+	Clock     func() time.Time // nil means time.Now
+	Logger    *slog.Logger     // nil means no log
 }
 
 // Service is the S3 service. It is safe for concurrent use.
@@ -49,6 +53,7 @@ type Service struct {
 	log     *slog.Logger
 
 	readers   readers
+	mayRemove func() (done func() error, ok bool, err error)
 	publishes chan string
 	wake      chan struct{}
 	stop      context.CancelFunc
@@ -72,8 +77,12 @@ func New(cfg Config) (*Service, error) {
 		store: cfg.Store, rowMAC: cfg.RowMAC, records: maps.Clone(cfg.RecordKeys),
 		keys: cfg.Keys, objects: cfg.Objects, gate: cfg.Gate,
 		regions: slices.Clone(cfg.Regions), clock: cfg.Clock, log: cfg.Logger,
+		mayRemove: cfg.MayRemove,
 		publishes: make(chan string, publishQueue),
 		wake:      make(chan struct{}, 1),
+	}
+	if s.mayRemove == nil {
+		s.mayRemove = always
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -99,8 +108,8 @@ func (s *Service) Close() error {
 // Recover settles what a crash left between the object store and the metadata.
 // It runs once, before the first request.
 func (s *Service) Recover(ctx context.Context) error {
-	live := func(id string) (bool, error) {
-		row, err := s.store.Get(ctx, store.Blobs, id)
+	known := func(id string) (bool, error) {
+		_, err := s.store.Get(ctx, store.Blobs, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			return false, nil
@@ -109,9 +118,11 @@ func (s *Service) Recover(ctx context.Context) error {
 			s.log.Error("recovering a blob whose row is damaged", "blob", id, "error", err)
 			return true, nil
 		}
-		return row.Ref == blobLive, err
+		// A doomed one is the collector's, which a backup holds up: the backup
+		// may have begun when the blob was live.
+		return err == nil, err
 	}
-	if err := s.objects.Recover(ctx, live); err != nil {
+	if err := s.objects.Recover(ctx, known); err != nil {
 		return fmt.Errorf("s3: recovering: %w", err)
 	}
 	s.wakeCollector()

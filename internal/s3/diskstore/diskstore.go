@@ -83,9 +83,7 @@ func (s *Store) Open(_ context.Context, id string) (s3.Blob, error) {
 	if !validID(id) {
 		return nil, fmt.Errorf("opening blob: %w", s3.ErrNoBlob)
 	}
-	// A blob that Publish moves between two looks was in neither place; the
-	// third look finds it.
-	for _, name := range []string{placeOf(id), stagingOf(id), placeOf(id)} {
+	for _, name := range Places(id) {
 		f, err := s.root.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
