@@ -64,16 +64,17 @@ var imports = map[string][]string{
 
 	// What implements or exposes them.
 	"internal/s3/diskstore": {"internal/durable", "internal/s3"},
+	"internal/backup":       {"internal/audit", "internal/durable", "internal/s3", "internal/s3/diskstore", "internal/store", "internal/store/sqlite"},
 	"internal/kms/kmshttp":  {"internal/awserr", "internal/awsjson", "internal/gate", "internal/identity", "internal/kms", "internal/kms/kmsapi"},
 	"internal/s3/s3http":    {"internal/awserr", "internal/gate", "internal/identity", "internal/restxml", "internal/s3", "internal/s3/s3api"},
 	"internal/sts/stshttp":  {"internal/awserr", "internal/awsquery", "internal/identity", "internal/sts", "internal/sts/stsapi"},
 
 	// The one that knows them all, and the command.
-	"internal/server": {"internal/audit", "internal/awserr", "internal/awsjson", "internal/awsquery", "internal/durable", "internal/gate", "internal/hsm",
+	"internal/server": {"internal/audit", "internal/awserr", "internal/awsjson", "internal/awsquery", "internal/backup", "internal/durable", "internal/gate", "internal/hsm",
 		"internal/iam", "internal/identity", "internal/kms", "internal/kms/kmsapi", "internal/kms/kmshttp", "internal/s3", "internal/s3/diskstore", "internal/s3/s3api", "internal/s3/s3http",
 		"internal/secret", "internal/sigv4", "internal/store", "internal/store/sqlite", "internal/sts", "internal/sts/stshttp", "internal/uuid"},
 	"internal/bench": {"internal/secret", "internal/server"},
-	"cmd/strongroom": {"internal/audit", "internal/hsm", "internal/secret", "internal/server"},
+	"cmd/strongroom": {"internal/audit", "internal/backup", "internal/hsm", "internal/secret", "internal/server"},
 }
 
 // external is who may import what from outside the standard library.

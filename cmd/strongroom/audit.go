@@ -88,6 +88,9 @@ Works while the server runs. Exits with 2 when something is wrong, and says wher
 			if f, ok := errors.AsType[*server.AuditGapError](err); ok {
 				return faultError{f.Error(), 2}
 			}
+			if f, ok := errors.AsType[*server.TrailCutError](err); ok {
+				return faultError{f.Error(), 2}
+			}
 			if err != nil {
 				return err
 			}

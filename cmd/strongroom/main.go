@@ -58,7 +58,7 @@ func root() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
-	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), doctorCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), versionCommand())
 	return cmd
 }
 

@@ -58,7 +58,8 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
 	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users, access keys, KMS keys and buckets to put in place at start (docs/bootstrap.md)")
 	f.BoolVar(&cfg.DurableAudit, "durable-audit", false, "wait for the disk before every answer, not only before those of mutations")
-	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost")
+	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost, or go on with one whose end is")
+	f.BoolVar(&cfg.BesideTwin, "beside-twin", false, "serve although another copy of this installation is being served (see docs/backup.md)")
 	f.StringVar(&logFormat, "log-format", "text", "form of the log on standard error: text or json")
 	return cmd
 }

@@ -83,9 +83,16 @@ type Config struct {
 	DurableAudit bool
 
 	// NewTrail allows to begin a new audit trail for a database that has been
-	// in use, because the old one is lost. What the database still has of
-	// records goes into it. Default: false; a missing trail stops the server.
+	// in use, because the old one is lost, or to go on with one whose end is.
+	// What the database still has of records goes into it. Default: false; a
+	// trail that is missing, or was cut, stops the server.
 	NewTrail bool
+
+	// BesideTwin serves a copy of an installation although another one is
+	// being served: two copies of one data directory, or a restored backup
+	// beside its source. Default: false; such a start is refused. See
+	// docs/backup.md for what twins break.
+	BesideTwin bool
 
 	// Logger takes the server's log. Default: slog.Default().
 	Logger *slog.Logger

@@ -143,25 +143,43 @@ func checkCustody(ctx context.Context, cfg Config) (string, error) {
 		return "", err
 	}
 	defer st.Close()
+	c, err := readCustody(ctx, st, cfg)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, root key %s opens every domain key and the server's own", cfg.RootKeyFile, c.module.RootKeyID()), nil
+}
+
+// readCustody opens the key hierarchy of a store that is only looked at.
+func readCustody(ctx context.Context, st *store.Store, cfg Config) (*custody, error) {
+	doc, err := readCustodyDoc(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
+	}
+	m, err := openRootKey(cfg, doc)
+	if err != nil {
+		return nil, err
+	}
+	c := &custody{module: m, records: map[string]*hsm.RecordKey{}}
+	if err := c.installDomainKeys(ctx, st); err != nil {
+		return nil, err
+	}
+	return c, c.load(ctx, st, doc.Regions)
+}
+
+// wantedRootKey returns the id of the root key that opens a store.
+func wantedRootKey(ctx context.Context, st *store.Store) (string, error) {
 	doc, err := readCustodyDoc(ctx, st)
 	if err != nil {
 		return "", err
 	}
 	if doc == nil {
-		return "", fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
+		return "", errors.New("the database has no keys yet: start a server on it first")
 	}
-	m, err := openRootKey(cfg, doc)
-	if err != nil {
-		return "", err
-	}
-	c := &custody{module: m, records: map[string]*hsm.RecordKey{}}
-	if err := c.installDomainKeys(ctx, st); err != nil {
-		return "", err
-	}
-	if err := c.load(ctx, st, doc.Regions); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s, root key %s opens every domain key and the server's own", cfg.RootKeyFile, m.RootKeyID()), nil
+	return doc.RootKeyID, nil
 }
 
 func checkDatabase(ctx context.Context, dataDir string) (string, error) {

@@ -39,7 +39,7 @@ func (s *Server) newEdge(g *gate.Gate, tokens *sts.Service) *edge {
 func (s *Server) ownPages(g *gate.Gate) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) {
-		h := health{Status: "ok"}
+		h := health{Status: "ok", Installation: s.installation.doc.ID, Generation: s.installation.doc.Generation}
 		status := http.StatusOK
 		if err := g.Ready(); err != nil {
 			// Anyone may ask, so the reason stays in the log and with `doctor`.
@@ -58,4 +58,8 @@ func (s *Server) ownPages(g *gate.Gate) http.Handler {
 type health struct {
 	Status  string   `json:"status"`
 	Failing []string `json:"failing,omitempty"` // the server's own jobs whose last run failed
+	// Installation and Generation are random ids that tell copies of one data
+	// directory from others, and from each other.
+	Installation string `json:"installation,omitempty"`
+	Generation   string `json:"generation,omitempty"`
 }

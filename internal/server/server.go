@@ -51,6 +51,8 @@ type Server struct {
 	failures   failures
 	clockWatch clockWatch
 
+	installation installation
+
 	metrics  *metrics
 	workers  *workers
 	listener net.Listener
@@ -93,6 +95,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		}
 		return nil, err
 	}
+	if err := s.settleInstallation(ctx); err != nil {
+		return nil, err
+	}
 	return s, writeEndpoint(cfg.DataDir, endpointFile{Endpoint: s.Endpoint(), Region: s.Region()})
 }
 
@@ -117,6 +122,12 @@ func (s *Server) openData(ctx context.Context) (err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
 		}
+		return err
+	}
+	if err := s.openInstallation(ctx); err != nil {
+		return err
+	}
+	if err := makeBackupLock(cfg.DataDir); err != nil {
 		return err
 	}
 	if err := s.openTrail(ctx); err != nil {
@@ -148,6 +159,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 		Store: s.store, RowMAC: c.rowMAC, RecordKeys: c.records,
 		Keys: keyService{s.kms}, Objects: objects,
 		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
+		MayRemove: s.whileNoBackup,
 	})
 	if err != nil {
 		return err
@@ -180,6 +192,7 @@ func (s *Server) jobs() []worker {
 		{name: "clock", every: time.Minute, run: s.watchClock},
 		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
+		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
 }
 
@@ -218,6 +231,12 @@ func (s *Server) openTrail(ctx context.Context) (err error) {
 	}
 	if known := s.trail.LastChange(); known > last {
 		return fmt.Errorf("the database of %s ends at change %d, but its audit trail knows change %d: the database was replaced by an older one; put the newest back", s.cfg.DataDir, last, known)
+	}
+	if err := checkTrailStart(ctx, s.store, s.trail.LastChange()); err != nil {
+		if _, cut := errors.AsType[*TrailCutError](err); !cut || !s.cfg.NewTrail {
+			return fmt.Errorf("%w; put the newest %s back; if it is lost for good, go on without it by --new-trail", err, AuditDir(s.cfg.DataDir))
+		}
+		s.log.Error("the end of the audit trail was lost, and the trail goes on with a gap", "error", err)
 	}
 	recovered := 0
 	for after := s.trail.LastChange(); ; {
@@ -314,6 +333,10 @@ func (s *Server) Close() error {
 	if s.trail != nil {
 		errs = append(errs, s.trail.Close())
 		s.trail = nil
+	}
+	if s.installation.guard != nil {
+		errs = append(errs, s.installation.guard.Close())
+		s.installation.guard = nil
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

@@ -296,6 +296,7 @@ func TestChangedRows(t *testing.T) {
 				var log safeBuffer
 				cfg := wireConfig(dir)
 				cfg.Listen, cfg.Logger = "127.0.0.1:0", log.logger()
+				cfg.BesideTwin = true // all are copies of one directory, at the same time
 				if !tt.starts {
 					s, err := New(t.Context(), cfg)
 					if err == nil {

@@ -40,7 +40,8 @@ func HasAudit(dataDir string) error {
 // VerifyAudit checks the audit trail of a data directory, which may be in use,
 // and that the trail has the very record of every change in the database up to
 // the last change it knows. (Those after it are appended when a server starts.)
-// The error is *[audit.DamageError] or *[AuditGapError] when something is wrong.
+// The error is *[audit.DamageError], *[AuditGapError] or *[TrailCutError] when
+// something is wrong.
 func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 	if err := HasAudit(dataDir); err != nil {
 		return audit.Report{}, err
@@ -63,6 +64,9 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 		return r, err
 	}
 	defer st.Close()
+	if err := checkTrailStart(ctx, st, r.LastChange); err != nil {
+		return r, err
+	}
 	for after := int64(0); ; {
 		changes, err := st.Changes(ctx, after, 1000)
 		if err != nil {

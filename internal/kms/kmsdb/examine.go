@@ -1,0 +1,80 @@
+package kmsdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/store"
+)
+
+// examineBatch is how many rows are held in memory at once.
+const examineBatch = 500
+
+// Examine checks every key and alias at rest: the seals of their rows, and that
+// the tokens of their material open. It returns how many keys there are. It
+// changes nothing.
+func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
+	for after := ""; ; {
+		rows, err := d.store.List(ctx, store.KMSKeys, store.Query{After: after, Limit: examineBatch})
+		if err != nil {
+			return keys, err
+		}
+		if len(rows) == 0 {
+			return keys, d.examineAliases(ctx)
+		}
+		for _, r := range rows {
+			k, err := decodeKey(d.mac, r)
+			if err == nil && k.Ref().Row() != r.Key {
+				err = fmt.Errorf("row %s/%s holds key %s", store.KMSKeys, r.Key, k.Ref())
+			}
+			if err == nil {
+				err = d.examineMaterials(ctx, m, &k)
+			}
+			if err != nil {
+				return keys, err
+			}
+			keys++
+		}
+		after = rows[len(rows)-1].Key
+	}
+}
+
+// examineMaterials opens the tokens of a key. One that is not there is missed
+// only when the key could be used: destroyed material has none.
+func (d *DB) examineMaterials(ctx context.Context, m *hsm.Module, k *Key) error {
+	usable := k.State == kmsapi.KeyStateEnabled || k.State == kmsapi.KeyStateDisabled
+	for _, material := range k.Materials {
+		r, err := d.store.Get(ctx, store.KMSKeyTokens, tokenRow(k.Ref(), material.ID))
+		if errors.Is(err, store.ErrNotFound) {
+			if usable && material.ID == k.Current {
+				return fmt.Errorf("key material %s of key %s is not there", material.ID, k.Ref())
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := m.LoadBackingKey(r.Doc, k.Binding()); err != nil {
+			return fmt.Errorf("key material %s of key %s: %w", material.ID, k.Ref(), err)
+		}
+	}
+	return nil
+}
+
+func (d *DB) examineAliases(ctx context.Context) error {
+	for after := ""; ; {
+		rows, err := d.store.List(ctx, store.KMSAliases, store.Query{After: after, Limit: examineBatch})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, r := range rows {
+			if _, err := decodeAlias(d.mac, r); err != nil {
+				return err
+			}
+		}
+		after = rows[len(rows)-1].Key
+	}
+}
