@@ -309,7 +309,7 @@ func parseManifest(r io.Reader, visit func(File) bool) (h Header, t Totals, err 
 	case err != nil:
 		return h, t, err
 	}
-	if !ended {
+	if !ended || last != databaseName { // which is the last in order
 		return h, t, fmt.Errorf("%w: it ends in the middle", ErrDamaged)
 	}
 	return h, t, nil

@@ -35,7 +35,8 @@ func newMark(h Header) Mark {
 	}
 }
 
-func (m Mark) write(dataDir string) error {
+// Write puts the mark into a data directory.
+func (m Mark) Write(dataDir string) error {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return err

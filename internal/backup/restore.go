@@ -77,7 +77,7 @@ func Restore(ctx context.Context, cfg Restoring) (r Report, err error) {
 	if err := r.Faults.Err(); err != nil && !cfg.AcceptFaults {
 		return r, err
 	}
-	if err := newMark(m.Header).write(dir); err != nil {
+	if err := newMark(m.Header).Write(dir); err != nil {
 		return r, err
 	}
 	if err := syncTree(target); err != nil {

@@ -25,9 +25,15 @@ import (
 // serveEnv makes the test binary a server: its value is the data directory.
 const serveEnv = "STRONGROOM_TEST_SERVE"
 
+// trimEnv makes that server trim its change feed all the time, to one change.
+const trimEnv = "STRONGROOM_TEST_TRIM"
+
 // TestMain is the server itself when a test has started the binary anew, so
 // that there is a process to kill.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(backupEnv); dir != "" {
+		backupAndStop(dir, os.Getenv(backupDestEnv))
+	}
 	dir := os.Getenv(serveEnv)
 	if dir == "" {
 		os.Exit(m.Run())
@@ -44,6 +50,9 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
+	if os.Getenv(trimEnv) != "" {
+		go trimAlways(ctx, s)
+	}
 	if err := s.Serve(ctx); err != nil {
 		println(err.Error())
 		os.Exit(1)

@@ -39,7 +39,12 @@ func TestKill(t *testing.T) {
 	if os.Getenv("STRONGROOM_TEST_LONG") != "" {
 		rounds = 500
 	}
-	dir := dataDirIn(t)
+	killRounds(t, rounds)
+}
+
+// killRounds is TestKill, and returns the data directory.
+func killRounds(t *testing.T, rounds int) (dir string) {
+	dir = dataDirIn(t)
 	w := &world{objects: map[string]*object{}, requests: map[string]string{}}
 	for round := range rounds {
 		c := startChild(t, dir)
@@ -61,6 +66,7 @@ func TestKill(t *testing.T) {
 	if len(w.keys) < rounds/5 || len(w.requests) < 5*rounds {
 		t.Errorf("got too little load to prove anything")
 	}
+	return dir
 }
 
 const killBucket = "kill-bucket"
