@@ -51,7 +51,11 @@ func Backup(ctx context.Context, cfg BackupConfig) (backup.Summary, error) {
 		DataDir: c.DataDir, Dest: cfg.Dest, Previous: cfg.Previous, Endpoints: endpoints, Release: cfg.Release, Progress: cfg.Progress,
 		Describe: describeInstallation,
 	})
-	if durable.IsDiskFull(err) || errors.Is(err, store.ErrDiskFull) {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		err = fmt.Errorf("interrupted: what is in %s is no backup; remove it", cfg.Dest)
+	case durable.IsDiskFull(err), errors.Is(err, store.ErrDiskFull):
 		err = fmt.Errorf("the disk of %s is full: what is there is no backup; remove it, make room and begin again; the data directory is as it was (%w)", cfg.Dest, err)
 	}
 	return s, err
@@ -126,7 +130,11 @@ func Restore(ctx context.Context, cfg RestoreConfig) (r backup.Report, found Exa
 		Source: cfg.Source, DataDir: c.DataDir, AcceptFaults: cfg.AcceptFaults, Progress: cfg.Progress,
 		Custody: examineCustody(c, cfg.VerifyObjects, &found),
 	})
-	if durable.IsDiskFull(err) || errors.Is(err, store.ErrDiskFull) {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		err = errors.New("interrupted: nothing was left behind")
+	case durable.IsDiskFull(err), errors.Is(err, store.ErrDiskFull):
 		err = fmt.Errorf("the disk of %s is full: make room and begin again; nothing was left behind (%w)", filepath.Dir(c.DataDir), err)
 	}
 	return r, found, err

@@ -50,5 +50,4 @@ var snapshotPragmas = []string{
 	"busy_timeout(5000)",
 	"cell_size_check(ON)",
 	"trusted_schema(OFF)",
-	"temp_store(MEMORY)",
 }
