@@ -29,6 +29,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/audit"
@@ -76,10 +77,12 @@ func Create(ctx context.Context, cfg Config) (s Summary, err error) {
 		return s, err
 	}
 	lock, err := durable.Share(LockPath(cfg.DataDir))
-	if err != nil {
+	switch {
+	case err == nil:
+		defer func() { err = errors.Join(err, lock.Close()) }()
+	case !errors.Is(err, syscall.EROFS): // where nobody can remove anything either
 		return s, err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
 	c := &copying{cfg: cfg, dirs: directories{root: filepath.Clean(cfg.Dest)}}
 	if c.previous, err = openPrevious(cfg.Previous); err != nil {
 		return s, err

@@ -205,6 +205,13 @@ func (e *examination) structure(ctx context.Context, dir, database string) (err 
 	if trail.LastChange > last || trail.TornBytes > 0 {
 		return fmt.Errorf("%w: the trail goes on to change %d after the end of the database at %d, or ends in the middle of a record", ErrDamaged, trail.LastChange, last)
 	}
+	first, err := st.Changes(ctx, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(first) > 0 && first[0].Seq > max(1, trail.LastChange) {
+		return fmt.Errorf("%w: the trail ends at change %d, and the database begins at %d", ErrDamaged, trail.LastChange, first[0].Seq)
+	}
 	e.report.Records = trail.Records
 	if err := e.blobs(ctx, st); err != nil {
 		return err

@@ -64,14 +64,10 @@ func (e *TrailCutError) Error() string {
 	return fmt.Sprintf("the audit trail ends at change %d, but it has had the records of all changes before %d: its end was cut off, or it was replaced by an older one", e.Known, e.First)
 }
 
-// checkTrailStart compares where the feed begins with where the trail ends.
-// Before the feed is trimmed the trail has, on the disk, the record of the first
-// change that is left or of one behind it.
-func checkTrailStart(ctx context.Context, st *store.Store, known int64) error {
-	first, err := firstChange(ctx, st)
-	if err != nil {
-		return err
-	}
+// checkTrailStart compares where the feed begins with the last change that the
+// trail knows. Before the feed is trimmed the trail has, on the disk, the record
+// of the first change that is left or of one behind it.
+func checkTrailStart(first, known int64) error {
 	if first > 1 && first > known {
 		return &TrailCutError{first, known}
 	}

@@ -232,8 +232,12 @@ func (s *Server) openTrail(ctx context.Context) (err error) {
 	if known := s.trail.LastChange(); known > last {
 		return fmt.Errorf("the database of %s ends at change %d, but its audit trail knows change %d: the database was replaced by an older one; put the newest back", s.cfg.DataDir, last, known)
 	}
-	if err := checkTrailStart(ctx, s.store, s.trail.LastChange()); err != nil {
-		if _, cut := errors.AsType[*TrailCutError](err); !cut || !s.cfg.NewTrail {
+	first, err := firstChange(ctx, s.store)
+	if err != nil {
+		return err
+	}
+	if err := checkTrailStart(first, s.trail.LastChange()); err != nil {
+		if !s.cfg.NewTrail {
 			return fmt.Errorf("%w; put the newest %s back; if it is lost for good, go on without it by --new-trail", err, AuditDir(s.cfg.DataDir))
 		}
 		s.log.Error("the end of the audit trail was lost, and the trail goes on with a gap", "error", err)

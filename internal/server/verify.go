@@ -46,7 +46,21 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 	if err := HasAudit(dataDir); err != nil {
 		return audit.Report{}, err
 	}
+	st, err := sqlite.OpenReadOnly(ctx, databasePath(dataDir))
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer st.Close()
+	// Before the trail is read: a server may trim the feed meanwhile, up to
+	// where its trail has gone on.
+	first, err := firstChange(ctx, st)
+	if err != nil {
+		return audit.Report{}, err
+	}
 	r, err := audit.Verify(AuditDir(dataDir))
+	if err == nil {
+		err = checkTrailStart(first, r.LastChange)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -58,14 +72,6 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 		if e.Seq != 0 {
 			inTrail[e.Seq] = sha256.Sum256(e.Record)
 		}
-	}
-	st, err := sqlite.OpenReadOnly(ctx, databasePath(dataDir))
-	if err != nil {
-		return r, err
-	}
-	defer st.Close()
-	if err := checkTrailStart(ctx, st, r.LastChange); err != nil {
-		return r, err
 	}
 	for after := int64(0); ; {
 		changes, err := st.Changes(ctx, after, 1000)

@@ -14,6 +14,17 @@ import (
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
 
+// readMode is how a database can be opened to look at it.
+func readMode(path string) (string, error) {
+	if !errors.Is(syscall.Access(filepath.Dir(path), accessWrite), syscall.EROFS) {
+		return "ro", nil
+	}
+	if log, err := os.Stat(path + logSuffix); err == nil && log.Size() > 0 {
+		return "", fmt.Errorf("%s has changes in its log and is on a read-only file system: mount it writable, or look at a copy", path)
+	}
+	return immutable, nil
+}
+
 // OpenReadOnly opens a store to look at it, also while a server has it open. It
 // never makes a database or changes its schema, and every Update fails. Errors
 // to test for: fs.ErrNotExist, [store.ErrDamaged].
@@ -29,12 +40,9 @@ func OpenReadOnly(ctx context.Context, path string) (*store.Store, error) {
 		return nil, err
 	}
 	d := dialect(path)
-	mode := "ro"
-	if errors.Is(syscall.Access(filepath.Dir(path), accessWrite), syscall.EROFS) {
-		if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
-			return nil, fmt.Errorf("%s has changes in its log and is on a read-only file system: mount it writable, or look at a copy", path)
-		}
-		mode = immutable
+	mode, err := readMode(path)
+	if err != nil {
+		return nil, err
 	}
 	read, err := openReaders(path, mode, 2)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // Snapshot writes what the database at from holds at this moment into a new
 // database at to, which must not be there; its directory must be. A server may
 // have from open: its writer goes on meanwhile, and only its log cannot be
-// moved in. The new database is one file with permissions 0600, complete and on
+// moved in. On a read-only file system it is as for [OpenReadOnly]. The new database is one file with permissions 0600, complete and on
 // the disk when Snapshot returns nil (the entry in its directory is for the
 // caller to sync). It has none of the pages that deletions have freed.
 //
@@ -26,13 +26,17 @@ func Snapshot(ctx context.Context, from, to string) (err error) {
 	if _, err := os.Stat(from); err != nil {
 		return err
 	}
+	mode, err := readMode(from)
+	if err != nil {
+		return err
+	}
 	// Made here for its permissions; SQLite takes an empty file.
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	db, err := sql.Open("sqlite", dsn(from, "ro", snapshotPragmas, nil))
+	db, err := sql.Open("sqlite", dsn(from, mode, snapshotPragmas, nil))
 	if err != nil {
 		return err
 	}
