@@ -20,7 +20,9 @@ const xmlDeclaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 var roots = map[string]string{
 	"CompleteMultipartUploadOutput": "CompleteMultipartUploadResult",
 	"CreateMultipartUploadOutput":   "InitiateMultipartUploadResult",
+	"DeleteObjectsOutput":           "DeleteResult",
 	"ListBucketsOutput":             "ListAllMyBucketsResult",
+	"ListMultipartUploadsOutput":    "ListMultipartUploadsResult",
 	"ListObjectsOutput":             "ListBucketResult",
 	"ListObjectsV2Output":           "ListBucketResult",
 	"ListPartsOutput":               "ListPartsResult",
@@ -56,7 +58,8 @@ func SetHeaders(h http.Header, v any) {
 // HasBody reports whether v, a pointer to a generated output structure, is
 // answered with an XML document.
 func HasBody(v any) bool {
-	return len(planOf(reflect.TypeOf(v).Elem()).body) > 0
+	p := planOf(reflect.TypeOf(v).Elem())
+	return len(p.body) > 0 || p.payload >= 0
 }
 
 // AppendBody appends v's XML document to dst. V is a pointer to a generated
@@ -65,6 +68,15 @@ func AppendBody(dst []byte, v any) []byte {
 	rv := reflect.ValueOf(v).Elem()
 	p := planOf(rv.Type())
 	dst = append(dst, xmlDeclaration...)
+	if p.payload >= 0 { // one member is the whole document
+		f := &p.fields[p.payload]
+		dst = append(append(dst, '<'), f.name...)
+		dst = append(dst, ` xmlns="`+Namespace+`">`...)
+		if fv := rv.Field(f.index); f.present(fv) {
+			dst = f.nested.appendBody(dst, fv.Elem())
+		}
+		return closeTag(dst, f.name)
+	}
 	name := rv.Type().Name()
 	if bareRoots[name] {
 		f := &p.fields[p.body[0]]

@@ -37,6 +37,13 @@ func TestAppendBody(t *testing.T) {
 		{"parts", &s3api.ListPartsOutput{Parts: []s3api.Part{{PartNumber: new(int32(1))}}}, `<ListPartsResult` + xmlns + `><Part><PartNumber>1</PartNumber></Part></ListPartsResult>`},
 		{"completed", &s3api.CompleteMultipartUploadOutput{Location: new("http://x")},
 			`<CompleteMultipartUploadResult` + xmlns + `><Location>http://x</Location></CompleteMultipartUploadResult>`},
+		{"copy", &s3api.CopyObjectOutput{CopyObjectResult: &s3api.CopyObjectResult{ETag: new("e"), LastModified: &date}, VersionId: new("v")},
+			`<CopyObjectResult` + xmlns + `><ETag>e</ETag><LastModified>2014-04-29T17:30:38.918Z</LastModified></CopyObjectResult>`},
+		{"copied part", &s3api.UploadPartCopyOutput{}, `<CopyPartResult` + xmlns + `></CopyPartResult>`},
+		{"deleted", &s3api.DeleteObjectsOutput{Deleted: []s3api.DeletedObject{{Key: new("a")}}, Errors: []s3api.Error{{Key: new("b"), Code: new("c"), Message: new("m")}}},
+			`<DeleteResult` + xmlns + `><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>c</Code><Message>m</Message></Error></DeleteResult>`},
+		{"uploads", &s3api.ListMultipartUploadsOutput{Uploads: []s3api.MultipartUpload{{Key: new("k")}}},
+			`<ListMultipartUploadsResult` + xmlns + `><Upload><Key>k</Key></Upload></ListMultipartUploadsResult>`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got, want := string(AppendBody(nil, tt.in)), declaration+tt.want; got != want {
@@ -54,6 +61,8 @@ func TestEveryOutput(t *testing.T) {
 		body bool
 	}{
 		{&s3api.AbortMultipartUploadOutput{}, false}, {&s3api.CompleteMultipartUploadOutput{}, true},
+		{&s3api.CopyObjectOutput{}, true}, {&s3api.UploadPartCopyOutput{}, true}, {&s3api.DeleteObjectsOutput{}, true},
+		{&s3api.ListMultipartUploadsOutput{}, true},
 		{&s3api.CreateBucketOutput{}, false}, {&s3api.CreateMultipartUploadOutput{}, true},
 		{&s3api.DeleteObjectOutput{}, false}, {&s3api.GetBucketLocationOutput{}, true},
 		{&s3api.GetObjectOutput{}, false}, {&s3api.HeadBucketOutput{}, false}, {&s3api.HeadObjectOutput{}, false},

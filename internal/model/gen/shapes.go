@@ -23,7 +23,7 @@ package %s
 
 // secretStrings are shapes that are strings to the model and key material to
 // us: they become secret.Bytes, which hold the text as it was on the wire.
-var secretStrings = []string{"SSECustomerKey"}
+var secretStrings = []string{"SSECustomerKey", "CopySourceSSECustomerKey"}
 
 // generate returns the Go source of a service's shapes.
 func generate(s service, f *model.File) ([]byte, error) {

@@ -286,7 +286,7 @@ type CopyObjectRequest struct {
 	SSEKMSEncryptionContext        *string                    `aws:"x-amz-server-side-encryption-context,header"`
 	BucketKeyEnabled               *bool                      `aws:"x-amz-server-side-encryption-bucket-key-enabled,header"`
 	CopySourceSSECustomerAlgorithm *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-algorithm,header"`
-	CopySourceSSECustomerKey       *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
+	CopySourceSSECustomerKey       secret.Bytes               `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
 	CopySourceSSECustomerKeyMD5    *string                    `aws:"x-amz-copy-source-server-side-encryption-customer-key-MD5,header"`
 	RequestPayer                   *RequestPayer              `aws:"x-amz-request-payer,header"`
 	Tagging                        *string                    `aws:"x-amz-tagging,header"`
@@ -1146,7 +1146,7 @@ type UploadPartCopyRequest struct {
 	SSECustomerKey                 secret.Bytes  `aws:"x-amz-server-side-encryption-customer-key,header"`
 	SSECustomerKeyMD5              *string       `aws:"x-amz-server-side-encryption-customer-key-MD5,header"`
 	CopySourceSSECustomerAlgorithm *string       `aws:"x-amz-copy-source-server-side-encryption-customer-algorithm,header"`
-	CopySourceSSECustomerKey       *string       `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
+	CopySourceSSECustomerKey       secret.Bytes  `aws:"x-amz-copy-source-server-side-encryption-customer-key,header"`
 	CopySourceSSECustomerKeyMD5    *string       `aws:"x-amz-copy-source-server-side-encryption-customer-key-MD5,header"`
 	RequestPayer                   *RequestPayer `aws:"x-amz-request-payer,header"`
 	ExpectedBucketOwner            *string       `aws:"x-amz-expected-bucket-owner,header"`
