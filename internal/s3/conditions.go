@@ -14,30 +14,51 @@ type readConditions struct {
 	ifModified, ifUnmodifiedTime *time.Time
 }
 
-// check follows RFC 9110 section 13.2.2: If-Match goes before
-// If-Unmodified-Since, If-None-Match before If-Modified-Since.
-func (r readConditions) check(etag string, modified time.Time) error {
+// The names of the conditions, as errors have them.
+const (
+	ifMatch           = "If-Match"
+	ifUnmodifiedSince = "If-Unmodified-Since"
+	ifNoneMatch       = "If-None-Match"
+	ifModifiedSince   = "If-Modified-Since"
+)
+
+// failed returns the name of the condition that does not hold, "" when all do. It
+// follows RFC 9110 section 13.2.2: If-Match goes before If-Unmodified-Since,
+// If-None-Match before If-Modified-Since. A date in the future is none, as AWS has
+// it, or a client whose clock is ahead would never see a change.
+func (r readConditions) failed(etag string, modified, now time.Time) string {
 	switch {
 	case r.ifMatch != nil:
 		if !etagListed(*r.ifMatch, etag) {
-			return preconditionFailed("If-Match")
+			return ifMatch
 		}
 	case r.ifUnmodifiedTime != nil:
 		if modified.After(*r.ifUnmodifiedTime) {
-			return preconditionFailed("If-Unmodified-Since")
+			return ifUnmodifiedSince
 		}
 	}
 	switch {
 	case r.ifNoneMatch != nil:
 		if etagListed(*r.ifNoneMatch, etag) {
-			return notModified(etag, modified)
+			return ifNoneMatch
 		}
 	case r.ifModified != nil:
-		if !modified.After(*r.ifModified) {
-			return notModified(etag, modified)
+		if !modified.After(*r.ifModified) && !r.ifModified.After(now) {
+			return ifModifiedSince
 		}
 	}
-	return nil
+	return ""
+}
+
+// check is for GetObject and HeadObject.
+func (r readConditions) check(etag string, modified, now time.Time) error {
+	switch name := r.failed(etag, modified, now); name {
+	case "":
+		return nil
+	case ifMatch, ifUnmodifiedSince:
+		return preconditionFailed(name)
+	}
+	return notModified(etag, modified)
 }
 
 // notModified carries the headers that a 304 has (RFC 9110 section 15.4.5).
@@ -64,13 +85,20 @@ type writeConditions struct {
 	ifMatch, ifNoneMatch *string
 }
 
-// checkForm refuses what S3 does not take: If-None-Match is only "*".
+// checkForm refuses what S3 does not take: If-None-Match is only "*", and If-Match
+// never is. Texts: as recorded from AWS.
 func (w writeConditions) checkForm() error {
-	if w.ifNoneMatch != nil && strings.TrimSpace(*w.ifNoneMatch) != "*" {
-		return notImplemented("If-None-Match")
+	refuse := func(header, why string) error {
+		return awserr.New(s3api.NotImplemented, "A header you provided implies functionality that is not implemented").
+			With("Header", header).With("additionalMessage", why)
 	}
-	if w.ifMatch != nil && w.ifNoneMatch != nil {
-		return notImplemented("If-Match,If-None-Match")
+	switch {
+	case w.ifMatch != nil && w.ifNoneMatch != nil:
+		return refuse("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
+	case w.ifNoneMatch != nil && strings.TrimSpace(*w.ifNoneMatch) != "*":
+		return refuse(ifNoneMatch, "We don't accept the provided value of If-None-Match header for this API")
+	case w.ifMatch != nil && strings.TrimSpace(*w.ifMatch) == "*":
+		return refuse(ifMatch, "We don't accept the provided value of If-Match header for this API")
 	}
 	return nil
 }
@@ -81,11 +109,11 @@ func (w writeConditions) any() bool { return w.ifMatch != nil || w.ifNoneMatch !
 func (w writeConditions) check(key string, now *object) error {
 	switch {
 	case w.ifNoneMatch != nil && now != nil:
-		return preconditionFailed("If-None-Match")
+		return preconditionFailed(ifNoneMatch)
 	case w.ifMatch != nil && now == nil:
 		return noSuchKey(key)
 	case w.ifMatch != nil && !etagListed(*w.ifMatch, now.attrs.ETag):
-		return preconditionFailed("If-Match")
+		return preconditionFailed(ifMatch)
 	}
 	return nil
 }

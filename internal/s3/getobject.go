@@ -105,7 +105,7 @@ func (c *call) getObject(ctx context.Context, req *s3api.GetObjectRequest) (*Obj
 		return nil, noSuchKey(*req.Key)
 	}
 	conditions := readConditions{req.IfMatch, req.IfNoneMatch, req.IfModifiedSince, req.IfUnmodifiedSince}
-	if err := conditions.check(o.attrs.ETag, o.attrs.Modified); err != nil {
+	if err := conditions.check(o.attrs.ETag, o.attrs.Modified, c.s.clock()); err != nil {
 		return nil, err
 	}
 	c.sseApplied = o.attrs.SSEApplied

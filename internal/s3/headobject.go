@@ -40,7 +40,7 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 		return nil, noSuchKey(*req.Key)
 	}
 	conditions := readConditions{req.IfMatch, req.IfNoneMatch, req.IfModifiedSince, req.IfUnmodifiedSince}
-	if err := conditions.check(o.attrs.ETag, o.attrs.Modified); err != nil {
+	if err := conditions.check(o.attrs.ETag, o.attrs.Modified, c.s.clock()); err != nil {
 		return nil, err
 	}
 	// Without its key an object has a size and no more; that is enough for
