@@ -31,7 +31,8 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 	if err := checkBucketName(name); err != nil {
 		return nil, err
 	}
-	if err := c.checkCreate(req); err != nil {
+	region, location, err := c.checkCreate(req)
+	if err != nil {
 		return nil, err
 	}
 	c.AddResource(bucketARN(name), c.caller.AccountID, "AWS::S3::Bucket")
@@ -44,12 +45,12 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 	}
 	made := bucketRecord{
 		Version: recordVersion, ID: hex.EncodeToString(id[:]), Name: name,
-		Account: c.caller.AccountID, Region: c.caller.Region, Created: c.s.now(),
+		Account: c.caller.AccountID, Region: region, Location: location, Created: c.s.now(),
 	}
 	err = c.update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Get(store.Buckets, name)
 		if err == nil {
-			return c.alreadyThere(row)
+			return c.alreadyThere(row, region)
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -64,7 +65,7 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 
 // alreadyThere is what a second CreateBucket answers: in us-east-1 the owner
 // gets 200 again, for the sake of very old clients ("CreateBucket", Errors).
-func (c *call) alreadyThere(row store.Row) error {
+func (c *call) alreadyThere(row store.Row, region string) error {
 	b, err := c.s.decodeBucket(row)
 	if err != nil {
 		return err
@@ -73,42 +74,73 @@ func (c *call) alreadyThere(row store.Row) error {
 	case b.Account != c.caller.AccountID:
 		return awserr.New(s3api.BucketAlreadyExists, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
 			With("BucketName", b.Name)
-	case b.Region == usEast1 && c.caller.Region == usEast1:
+	case b.Region == usEast1 && region == usEast1:
 		return errNothingToDo
 	}
 	return awserr.New(s3api.BucketAlreadyOwnedByYou, "Your previous request to create the named bucket succeeded and you already own it.").
 		With("BucketName", b.Name)
 }
 
-func (c *call) checkCreate(req *s3api.CreateBucketRequest) error {
+// checkCreate returns where the bucket is to be, and the location constraint when
+// it is not the region's name.
+func (c *call) checkCreate(req *s3api.CreateBucketRequest) (region, location string, err error) {
 	if err := refuseOthers(req, createBucketServed); err != nil {
-		return err
+		return "", "", err
 	}
 	if acl := deref(req.ACL); acl != "" && acl != "private" {
-		return notImplemented("x-amz-acl")
+		return "", "", notImplemented("x-amz-acl")
 	}
 	if o := deref(req.ObjectOwnership); o != "" && o != "BucketOwnerEnforced" {
-		return notImplemented("x-amz-object-ownership")
+		return "", "", notImplemented("x-amz-object-ownership")
 	}
-	constraint := s3api.BucketLocationConstraint("")
+	constraint := ""
 	if config := req.CreateBucketConfiguration; config != nil {
 		if config.Location != nil || config.Bucket != nil || len(config.Tags) > 0 {
-			return notImplemented("CreateBucketConfiguration")
+			return "", "", notImplemented("CreateBucketConfiguration")
 		}
-		constraint = deref(config.LocationConstraint)
+		constraint = string(deref(config.LocationConstraint))
 	}
-	region := c.caller.Region
+	region, err = c.constrain(constraint)
+	if constraint == locationEU {
+		location = locationEU
+	}
+	return region, location, err
+}
+
+// locationEU is the constraint that meant euWest1 when that was all of Europe.
+// Clients still send it, and are answered with it.
+const (
+	locationEU = "EU"
+	euWest1    = "eu-west-1"
+)
+
+// constrain returns the region that a location constraint asks for. The endpoint
+// of us-east-1 makes buckets everywhere, the others in their own region alone.
+// Texts, and that us-east-1 cannot be named: as recorded from AWS.
+func (c *call) constrain(constraint string) (region string, err error) {
+	here := c.caller.Region
+	region = constraint
+	if constraint == locationEU {
+		region = euWest1
+	}
+	invalid := func(name string) error {
+		return awserr.New(s3api.InvalidLocationConstraint, "The specified location-constraint is not valid").With("LocationConstraint", showable(name))
+	}
 	switch {
-	case !slices.Contains(c.s.regions, region):
-		return awserr.New(s3api.InvalidLocationConstraint, "The specified location-constraint is not valid").With("LocationConstraint", region)
-	case string(constraint) == region, constraint == "" && region == usEast1:
-		return nil
+	case !slices.Contains(c.s.regions, here):
+		return "", invalid(here)
+	case here == usEast1 && constraint == "":
+		return here, nil
+	case here == usEast1 && (region == usEast1 || !slices.Contains(c.s.regions, region)):
+		return "", invalid(constraint)
+	case here == usEast1, region == here:
+		return region, nil
 	case constraint == "":
-		return awserr.New(s3api.IllegalLocationConstraintException,
+		return "", awserr.New(s3api.IllegalLocationConstraintException,
 			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
 	}
-	return awserr.New(s3api.IllegalLocationConstraintException,
-		"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
+	return "", awserr.New(s3api.IllegalLocationConstraintException,
+		"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", showable(constraint))
 }
 
 // HeadBucket says whether the bucket is there and where.
@@ -118,7 +150,7 @@ func (s *Service) HeadBucket(ctx context.Context, c identity.Caller, req *s3api.
 		if err != nil {
 			return nil, err
 		}
-		return &s3api.HeadBucketOutput{BucketRegion: &b.Region, BucketArn: ptr(bucketARN(b.Name))}, nil
+		return &s3api.HeadBucketOutput{BucketRegion: &b.Region, BucketArn: ptr(bucketARN(b.Name)), AccessPointAlias: ptr(false)}, nil
 	})
 }
 
@@ -130,7 +162,10 @@ func (s *Service) GetBucketLocation(ctx context.Context, c identity.Caller, req 
 			return nil, err
 		}
 		location := s3api.BucketLocationConstraint(b.Region)
-		if b.Region == usEast1 {
+		switch {
+		case b.Location != "":
+			location = s3api.BucketLocationConstraint(b.Location)
+		case b.Region == usEast1:
 			location = ""
 		}
 		return &s3api.GetBucketLocationOutput{LocationConstraint: &location}, nil

@@ -2,9 +2,11 @@ package s3
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
@@ -37,12 +39,18 @@ func (c *call) listBuckets(ctx context.Context, req *s3api.ListBucketsRequest) (
 			return nil, invalidArgument("max-buckets", strconv.Itoa(limit), "Argument max-buckets must be an integer between 1 and %d", maxBuckets)
 		}
 	}
+	if r := req.BucketRegion; r != nil && !slices.Contains(c.s.regions, *r) {
+		return nil, awserr.New(s3api.InvalidArgument, "Argument value %s is not a valid AWS Region", showable(*r)).With("ArgumentName", "bucket-region")
+	}
 	if err := c.Authorize(gate.Request{Resource: "*", ResourceAccount: c.caller.AccountID}); err != nil {
 		return nil, err
 	}
-	after, err := c.s.openToken(c.caller.Region, "", req.ContinuationToken)
-	if err != nil {
-		return nil, err
+	after := ""
+	if deref(req.ContinuationToken) != "" { // an empty one is none, here alone
+		var err error
+		if after, err = c.s.openToken(c.caller.Region, "", req.ContinuationToken); err != nil {
+			return nil, err
+		}
 	}
 	out := &s3api.ListBucketsOutput{Owner: owner(c.caller.AccountID), Prefix: req.Prefix}
 	if len(prefix) > maxBucketName {
@@ -50,32 +58,34 @@ func (c *call) listBuckets(ctx context.Context, req *s3api.ListBucketsRequest) (
 	}
 	query := store.Query{Prefix: prefix, After: after, Ref: c.caller.AccountID, Limit: limit + 1}
 	for {
-		rows, err := c.s.store.List(ctx, store.Buckets, query)
+		rows, full, err := c.s.readable(ctx, store.Buckets, query)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows {
-			if len(out.Buckets) == limit {
-				out.ContinuationToken, err = c.s.sealToken(c.caller.Region, "", *out.Buckets[limit-1].Name)
-				return out, err
-			}
+			query.After = row.Key
 			b, err := c.s.decodeBucket(row)
 			if err != nil {
 				// One row that was changed does not hide the others.
-				c.s.log.Error("listing buckets", "bucket", row.Key, "error", err)
+				c.s.log.Error("leaving out a bucket of a listing", "bucket", row.Key, "error", err)
 				continue
 			}
 			if req.BucketRegion != nil && b.Region != *req.BucketRegion {
 				continue
 			}
-			out.Buckets = append(out.Buckets, s3api.Bucket{
-				Name: &b.Name, CreationDate: &b.Created, BucketRegion: &b.Region, BucketArn: ptr(bucketARN(b.Name)),
-			})
+			if len(out.Buckets) == limit {
+				out.ContinuationToken, err = c.s.sealToken(c.caller.Region, "", *out.Buckets[limit-1].Name)
+				return out, err
+			}
+			entry := s3api.Bucket{Name: &b.Name, CreationDate: &b.Created, BucketArn: ptr(bucketARN(b.Name))}
+			if *req != (s3api.ListBucketsRequest{}) { // AWS tells the region to who gave a parameter
+				entry.BucketRegion = &b.Region
+			}
+			out.Buckets = append(out.Buckets, entry)
 		}
-		if len(rows) < query.Limit {
+		if !full {
 			return out, nil
 		}
-		query.After = rows[len(rows)-1].Key
 	}
 }
 

@@ -25,49 +25,61 @@ type listQuery struct {
 	limit             int
 }
 
-// listed is one page, in bytewise order of the names.
-type listed struct {
-	objects   []s3api.Object
+// page is what a listing found, in bytewise order of the names.
+type page struct {
 	prefixes  []s3api.CommonPrefix
-	last      string // the last name, a key or a common prefix
+	taken     int    // rows that the listing took
+	last      string // the last name, of a row or a common prefix
 	truncated bool
 }
 
-func (l *listed) count() int { return len(l.objects) + len(l.prefixes) }
+func (p *page) count() int { return p.taken + len(p.prefixes) }
 
-// list makes one page. It calls no KMS, and one object whose row has rotted or
-// whose record does not open is logged and left out. Below a common prefix it reads at most one page
-// of rows before it seeks to the end of the prefix.
-func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*listed, error) {
-	out := &listed{}
+// walk is how a listing goes through the rows of a bucket.
+type walk struct {
+	query store.Query // where it begins: Prefix and Ref, and After or From
+	table store.Table
+	base  string                                     // of every row key
+	name  func(rowKey string) (name string, ok bool) // ok is false for a key that is none
+	row   func(name string) string                   // what row keys of the name begin with, without base
+	take  func(name string, row store.Row) error     // an error leaves the row out
+}
+
+// pageOf makes one page. It calls no KMS, and one row that has rotted, or whose
+// record does not open, is logged and left out. Below a common prefix it reads at
+// most one page of rows before it seeks to the end of the prefix.
+//
+// A name to begin after that is inside a common prefix leaves out all of it
+// (observed for marker and key-marker).
+func (s *Service) pageOf(ctx context.Context, q listQuery, w walk) (*page, error) {
+	out := &page{}
 	if q.limit == 0 || len(q.prefix) > maxKeyLength {
 		return out, nil
 	}
-	base := b.Name + "/"
-	query := store.Query{Prefix: base + q.prefix}
-	done := "" // the common prefix that was listed last
-	if q.after != "" {
-		query.After = base + q.after
-		if q.commonPrefix(q.after) == q.after {
-			done = q.after
-			if !skipPrefix(&query, base+done) {
-				return out, nil
-			}
-		}
+	query := w.query
+	done := q.commonPrefix(q.after) // the common prefix that was listed last
+	if done != "" && !skipPrefix(&query, w.base+w.row(done)) {
+		return out, nil
 	}
 	for {
 		query.Limit = q.limit - out.count() + 1
 		if q.delimiter != "" {
 			query.Limit = min(query.Limit, scanPage)
 		}
-		rows, full, err := s.readable(ctx, store.Objects, query)
+		rows, full, err := s.readable(ctx, w.table, query)
 		if err != nil {
 			return nil, err
 		}
+		last := ""
 		for _, row := range rows {
-			key := row.Key[len(base):]
 			query.After, query.From = row.Key, ""
-			group := q.commonPrefix(key)
+			name, ok := w.name(row.Key)
+			if !ok {
+				s.log.Error("leaving out a row that is named wrongly", "table", w.table, "row", row.Key)
+				continue
+			}
+			last = name
+			group := q.commonPrefix(name)
 			if group != "" && group == done {
 				continue
 			}
@@ -80,23 +92,55 @@ func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*list
 				out.prefixes = append(out.prefixes, s3api.CommonPrefix{Prefix: &group})
 				continue
 			}
-			o, err := s.decodeObject(b, key, row)
-			if err != nil {
-				s.log.Error("listing objects", "bucket", b.Name, "key", key, "error", err)
+			if err := w.take(name, row); err != nil {
+				s.log.Error("leaving out a record of a listing", "table", w.table, "name", name, "error", err)
 				continue
 			}
-			out.last = key
-			out.objects = append(out.objects, o.listing(key))
+			out.taken, out.last = out.taken+1, name
 		}
 		if !full {
 			return out, nil
 		}
-		if last := rows[len(rows)-1].Key[len(base):]; done != "" && strings.HasPrefix(last, done) {
-			if !skipPrefix(&query, base+done) {
+		if done != "" && strings.HasPrefix(last, done) {
+			if !skipPrefix(&query, w.base+w.row(done)) {
 				return out, nil
 			}
 		}
 	}
+}
+
+// listed is a page of objects.
+type listed struct {
+	page
+	objects []s3api.Object
+}
+
+// list makes one page of a bucket's objects.
+func (s *Service) list(ctx context.Context, b *bucketRecord, q listQuery) (*listed, error) {
+	out := &listed{}
+	base := b.Name + "/"
+	w := walk{
+		query: store.Query{Prefix: base + q.prefix},
+		table: store.Objects, base: base,
+		name: func(rowKey string) (string, bool) { return rowKey[len(base):], true },
+		row:  func(name string) string { return name },
+		take: func(name string, row store.Row) error {
+			o, err := s.decodeObject(b, name, row)
+			if err == nil {
+				out.objects = append(out.objects, o.listing(name))
+			}
+			return err
+		},
+	}
+	if q.after != "" {
+		w.query.After = base + q.after
+	}
+	p, err := s.pageOf(ctx, q, w)
+	if err != nil {
+		return nil, err
+	}
+	out.page = *p
+	return out, nil
 }
 
 // commonPrefix is the group a key falls into: up to and with the first
@@ -148,36 +192,44 @@ func checkNames(pairs ...string) error {
 // storable reports whether the store takes a text: UTF-8 without NUL.
 func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// pageSize reads max-keys.
-func pageSize(asked *int32) (int, error) {
+// pageSize reads max-keys and max-uploads.
+func pageSize(name string, asked *int32) (int, error) {
 	switch {
 	case asked == nil:
 		return maxKeys, nil
 	case *asked < 0:
-		return 0, invalidArgument("maxKeys", itoa(int64(*asked)), "Argument maxKeys must be an integer between 0 and 2147483647")
+		return 0, invalidArgument(name, itoa(int64(*asked)), "Argument %s must be an integer between 0 and 2147483647", name)
 	}
 	return min(int(*asked), maxKeys), nil
 }
 
-// encoder escapes names for encoding-type=url: what XML 1.0 cannot carry, a
-// URL can. The slash stays.
+// encoder escapes names for encoding-type=url: what XML 1.0 cannot carry, a URL
+// can. The slash and the asterisk stay, a space is a plus sign, and a tilde is
+// escaped, as AWS does.
 func encoder(kind *s3api.EncodingType) (func(string) string, error) {
-	switch deref(kind) {
-	case "":
+	switch {
+	case kind == nil:
 		return func(s string) string { return s }, nil
-	case s3api.EncodingTypeUrl:
-		return func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "%2F", "/") }, nil
+	case *kind == s3api.EncodingTypeUrl:
+		return func(s string) string { return escapes.Replace(url.QueryEscape(s)) }, nil
 	}
-	return nil, invalidArgument("encoding-type", string(*kind), "Invalid Encoding Method specified in Request")
+	return nil, invalidArgument("encoding-type", showable(string(*kind)), "Invalid Encoding Method specified in Request")
 }
+
+// escapes is where AWS's escaping differs from Go's of a query.
+var escapes = strings.NewReplacer("%2F", "/", "%2A", "*", "~", "%7E")
 
 // encode applies an encoder to the names of a page.
 func (l *listed) encode(escape func(string) string) {
 	for i := range l.objects {
 		l.objects[i].Key = ptr(escape(*l.objects[i].Key))
 	}
-	for i := range l.prefixes {
-		l.prefixes[i].Prefix = ptr(escape(*l.prefixes[i].Prefix))
+	l.page.encode(escape)
+}
+
+func (p *page) encode(escape func(string) string) {
+	for i := range p.prefixes {
+		p.prefixes[i].Prefix = ptr(escape(*p.prefixes[i].Prefix))
 	}
 }
 

@@ -27,8 +27,11 @@ func (c *call) listObjectsV2(ctx context.Context, req *s3api.ListObjectsV2Reques
 	if err := refuseOthers(req, listV2Served); err != nil {
 		return nil, err
 	}
+	if err := checkAttributes(req.OptionalObjectAttributes); err != nil {
+		return nil, err
+	}
 	q := listQuery{prefix: deref(req.Prefix), delimiter: deref(req.Delimiter), after: deref(req.StartAfter)}
-	escape, err := q.read(req.MaxKeys, req.EncodingType, "start-after")
+	escape, err := q.read("maxKeys", req.MaxKeys, req.EncodingType, "start-after")
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +76,17 @@ func (c *call) listObjectsV2(ctx context.Context, req *s3api.ListObjectsV2Reques
 	return out, nil
 }
 
+// checkAttributes takes RestoreStatus, of which there is none to show: nothing
+// here is archived.
+func checkAttributes(names []s3api.OptionalObjectAttributes) error {
+	for _, name := range names {
+		if name != s3api.OptionalObjectAttributesRestoreStatus {
+			return invalidArgument("x-amz-optional-object-attributes", showable(string(name)), "Invalid attribute name specified")
+		}
+	}
+	return nil
+}
+
 // ListObjects is the first version of the listing: a marker instead of a
 // token, and always the owner.
 func (s *Service) ListObjects(ctx context.Context, c identity.Caller, req *s3api.ListObjectsRequest) (*s3api.ListObjectsOutput, error) {
@@ -85,8 +99,11 @@ func (c *call) listObjects(ctx context.Context, req *s3api.ListObjectsRequest) (
 	if err := refuseOthers(req, listV1Served); err != nil {
 		return nil, err
 	}
+	if err := checkAttributes(req.OptionalObjectAttributes); err != nil {
+		return nil, err
+	}
 	q := listQuery{prefix: deref(req.Prefix), delimiter: deref(req.Delimiter), after: deref(req.Marker)}
-	escape, err := q.read(req.MaxKeys, req.EncodingType, "marker")
+	escape, err := q.read("maxKeys", req.MaxKeys, req.EncodingType, "marker")
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +138,10 @@ func (c *call) listObjects(ctx context.Context, req *s3api.ListObjectsRequest) (
 	return out, nil
 }
 
-// read checks what both listings take. AfterName is the parameter that after
-// came in.
-func (q *listQuery) read(limit *int32, kind *s3api.EncodingType, afterName string) (escape func(string) string, err error) {
-	if q.limit, err = pageSize(limit); err != nil {
+// read checks what the listings take. LimitName is the parameter that the limit
+// came in, afterName that of after.
+func (q *listQuery) read(limitName string, limit *int32, kind *s3api.EncodingType, afterName string) (escape func(string) string, err error) {
+	if q.limit, err = pageSize(limitName, limit); err != nil {
 		return nil, err
 	}
 	if err := checkNames("prefix", q.prefix, "delimiter", q.delimiter, afterName, q.after); err != nil {

@@ -18,12 +18,14 @@ const recordVersion = 1
 // bucketRecord is the document of a bucket: an authority row, sealed by a MAC,
 // because it says who owns what is inside.
 type bucketRecord struct {
-	Version int       `json:"version"`
-	ID      string    `json:"id"` // tells a bucket from a later one of the same name
-	Name    string    `json:"name"`
-	Account string    `json:"account"`
-	Region  string    `json:"region"`
-	Created time.Time `json:"created"`
+	Version int    `json:"version"`
+	ID      string `json:"id"` // tells a bucket from a later one of the same name
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Location is the location constraint, where it is not the region's name.
+	Location string    `json:"location,omitempty"`
+	Created  time.Time `json:"created"`
 }
 
 // envelope is how the key of an object is kept: in the clear, because every

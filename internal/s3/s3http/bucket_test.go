@@ -36,10 +36,17 @@ func TestLocationConstraint(t *testing.T) {
 		{"none in us-east-1", region, "", ""},
 		{"none elsewhere", region2, "", "IllegalLocationConstraintException"},
 		{"own region", region2, region2, ""},
-		{"another region", region, region2, "IllegalLocationConstraintException"},
+		{"another region from us-east-1", region, region2, ""},
+		{"another region from elsewhere", region2, "us-west-2", "IllegalLocationConstraintException"},
+		{"us-east-1 from elsewhere", region2, region, "IllegalLocationConstraintException"},
+		{"us-east-1 by name", region, region, "InvalidLocationConstraint"},
+		{"a region that is not enabled", region, "us-west-2", "InvalidLocationConstraint"},
+		{"no region", region, "foo", "InvalidLocationConstraint"},
+		{"Europe", region2, "EU", ""},
+		{"EU from us-east-1", region, "EU", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			in := &client.CreateBucketInput{Bucket: aws.String(strings.ReplaceAll(tt.name, " ", "-"))}
+			in := &client.CreateBucketInput{Bucket: aws.String(strings.ToLower(strings.ReplaceAll(tt.name, " ", "-")))}
 			if tt.constraint != "" {
 				in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: tt.constraint}
 			}
@@ -51,11 +58,19 @@ func TestLocationConstraint(t *testing.T) {
 			wantCode(t, err, tt.code, 400)
 		})
 	}
-	out, err := k.GetBucketLocation(t.Context(), &client.GetBucketLocationInput{Bucket: aws.String("own-region")})
-	k.check(err)
-	if got := out.LocationConstraint; got != region2 {
-		t.Errorf("got location %q, want %q", got, region2)
+	for name, want := range map[string]types.BucketLocationConstraint{
+		"own-region": region2, "another-region-from-us-east-1": region2, "eu-from-us-east-1": "EU", "none-in-us-east-1": "",
+	} {
+		out, err := k.GetBucketLocation(t.Context(), &client.GetBucketLocationInput{Bucket: &name})
+		k.check(err)
+		if got := out.LocationConstraint; got != want {
+			t.Errorf("got location %q of %s, want %q", got, name, want)
+		}
 	}
+	// What us-east-1 made elsewhere is not made again as if it were here.
+	_, err := k.CreateBucket(t.Context(), &client.CreateBucketInput{Bucket: aws.String("none-in-us-east-1"),
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: region2}})
+	wantCode(t, err, "BucketAlreadyOwnedByYou", 409)
 	_, err = k.ListObjectsV2(t.Context(), &client.ListObjectsV2Input{Bucket: aws.String("own-region")})
 	wantCode(t, err, "AuthorizationHeaderMalformed", 400)
 	resp := k.raw("GET", "/own-region/k", nil, "")
@@ -146,14 +161,13 @@ func TestNotServed(t *testing.T) {
 		{"versioning", "GET", "/bucket?versioning", nil, 501, "NotImplemented"},
 		{"acl", "GET", "/bucket?acl", nil, 501, "NotImplemented"},
 		{"policy", "PUT", "/bucket?policy", nil, 501, "NotImplemented"},
-		{"list uploads", "GET", "/bucket?uploads", nil, 501, "NotImplemented"},
 		{"object acl", "PUT", "/bucket/k?acl", nil, 501, "NotImplemented"},
 		{"tagging", "GET", "/bucket/k?tagging", nil, 501, "NotImplemented"},
 		{"attributes", "GET", "/bucket/k?attributes", nil, 501, "NotImplemented"},
 		{"version", "GET", "/bucket/k?versionId=null", nil, 501, "NotImplemented"},
 		{"delete version", "DELETE", "/bucket/k?versionId=1", nil, 501, "NotImplemented"},
-		{"delete many", "POST", "/bucket?delete", nil, 501, "NotImplemented"},
-		{"copy", "PUT", "/bucket/k2", map[string]string{"X-Amz-Copy-Source": "/bucket/k"}, 501, "NotImplemented"},
+		{"source of a read", "GET", "/bucket/k", map[string]string{"X-Amz-Copy-Source": "/bucket/k"}, 501, "NotImplemented"},
+		{"empty source", "PUT", "/bucket/k2", map[string]string{"X-Amz-Copy-Source": ""}, 501, "NotImplemented"},
 		{"payer", "GET", "/bucket/k", map[string]string{"X-Amz-Request-Payer": "requester"}, 501, "NotImplemented"},
 		{"SSE on a read", "GET", "/bucket/k", map[string]string{"X-Amz-Server-Side-Encryption": "AES256"}, 400, "InvalidArgument"},
 		{"SSE-C on a read", "GET", "/bucket/k", map[string]string{"X-Amz-Server-Side-Encryption-Customer-Algorithm": "AES256"}, 400, "InvalidRequest"},
@@ -175,7 +189,7 @@ func TestNotServed(t *testing.T) {
 	}
 	k.wantGet("k", []byte("x"))
 	if _, err := k.get("k2"); err == nil {
-		t.Error("a copy that is not implemented made an object")
+		t.Error("a copy of nothing made an object")
 	}
 }
 

@@ -23,10 +23,14 @@ func modelList(keys []string, prefix, delimiter, after string) []string {
 		name := key
 		if delimiter != "" {
 			if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
-				name = key[:len(prefix)+i+len(delimiter)] + "*"
+				name = key[:len(prefix)+i+len(delimiter)]
+				if strings.HasPrefix(after, name) {
+					continue
+				}
+				name += "*"
 			}
 		}
-		if key <= after || strings.TrimSuffix(name, "*") == after || slices.Contains(out, name) {
+		if key <= after || slices.Contains(out, name) {
 			continue
 		}
 		out = append(out, name)
