@@ -19,11 +19,12 @@ import (
 var statuses = map[awserr.Code]int{
 	s3api.NotModified: http.StatusNotModified,
 
-	s3api.AccessDenied:          http.StatusForbidden,
-	s3api.InvalidAccessKeyId:    http.StatusForbidden,
-	s3api.InvalidObjectState:    http.StatusForbidden,
-	s3api.RequestTimeTooSkewed:  http.StatusForbidden,
-	s3api.SignatureDoesNotMatch: http.StatusForbidden,
+	s3api.AccessDenied:               http.StatusForbidden,
+	s3api.InvalidAccessKeyId:         http.StatusForbidden,
+	s3api.InvalidObjectState:         http.StatusForbidden,
+	s3api.ObjectNotInActiveTierError: http.StatusForbidden,
+	s3api.RequestTimeTooSkewed:       http.StatusForbidden,
+	s3api.SignatureDoesNotMatch:      http.StatusForbidden,
 
 	s3api.NoSuchBucket:  http.StatusNotFound,
 	s3api.NoSuchKey:     http.StatusNotFound,

@@ -141,7 +141,7 @@ func (x *exchange) find() error {
 		return awserr.New(s3api.InvalidURI, "Couldn't parse the specified URI.").With("URI", x.r.URL.EscapedPath())
 	}
 	x.bucket, x.key, x.query = bucket, key, query
-	found, other := find(x.r.Method, l, query)
+	found, other := find(x.r.Method, l, query, x.copies())
 	switch {
 	case found != nil:
 		x.route = found
@@ -151,6 +151,20 @@ func (x *exchange) find() error {
 	}
 	return awserr.New(s3api.MethodNotAllowed, "The specified method is not allowed against this resource.").
 		With("Method", x.r.Method).With("ResourceType", l.String())
+}
+
+// copies reports whether the request names the source of a copy: in the header,
+// or in a query that hoist makes headers of, or refuses.
+func (x *exchange) copies() bool {
+	if x.r.Header.Get("X-Amz-Copy-Source") != "" {
+		return true
+	}
+	for name := range x.query {
+		if strings.EqualFold(name, "X-Amz-Copy-Source") {
+			return true
+		}
+	}
+	return false
 }
 
 // transport are the x-amz headers that signature and transfer coding have used

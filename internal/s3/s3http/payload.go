@@ -59,7 +59,7 @@ func (x *exchange) checkPayload(data []byte) error {
 			return awserr.New(s3api.BadDigest, "The Content-MD5 you specified did not match what we received.")
 		}
 	}
-	seen := false
+	seen, checksum := false, ""
 	for name, values := range x.r.Header {
 		name = strings.ToLower(name)
 		if !isChecksum(name) || x.route.bodyLimit == 0 || x.route.headers[name] {
@@ -68,7 +68,7 @@ func (x *exchange) checkPayload(data []byte) error {
 		if seen || len(values) > 1 {
 			return awserr.New(s3api.InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
-		seen = true
+		seen, checksum = true, name
 		known, err := s3.CheckPayload(name, values[0], data)
 		if err != nil {
 			return err
@@ -76,6 +76,25 @@ func (x *exchange) checkPayload(data []byte) error {
 		if !known {
 			return unknownChecksum()
 		}
+	}
+	return x.checkDigested(checksum)
+}
+
+// checkDigested makes sure that a payload came with a digest where the operation
+// asks for one: Content-MD5, or the checksum of the header given, "" for none,
+// which is that of x-amz-sdk-checksum-algorithm if it names one.
+func (x *exchange) checkDigested(given string) error {
+	if !x.route.digest {
+		return nil
+	}
+	named := strings.ToLower(x.r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	switch {
+	case given == "" && named != "":
+		return awserr.New(s3api.InvalidRequest, "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case given == "" && x.r.Header.Get("Content-MD5") == "":
+		return awserr.New(s3api.InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	case named != "" && given != "x-amz-checksum-"+named:
+		return awserr.New(s3api.InvalidRequest, "Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
 }

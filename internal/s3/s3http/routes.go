@@ -31,9 +31,11 @@ type route struct {
 	selectors []string
 	optional  []string
 	value     [2]string // a query parameter that must have this value; empty: none
+	copies    bool      // only with x-amz-copy-source, which no other row takes
 
 	bodyLimit int64 // of an XML payload, in bytes; 0: the operation has none
 	streams   bool  // the payload is object data, which the operation reads
+	digest    bool  // the payload must come with Content-MD5 or a checksum
 	status    int   // of a success
 
 	input any // a pointer to the input structure, for the headers it takes
@@ -42,10 +44,12 @@ type route struct {
 	headers map[string]bool // lower case: those that input has
 }
 
-// The greatest XML payloads: 10,000 parts with a checksum of each are some 2 MiB.
+// The greatest XML payloads: 10,000 parts with a checksum of each are some 2 MiB,
+// as are 1,000 keys of 1 KiB with some escapes.
 const (
 	maxConfigBody   = 64 << 10
 	maxCompleteBody = 4 << 20
+	maxDeleteBody   = 4 << 20
 )
 
 // routes is the operation table. The first row that fits is taken.
@@ -121,7 +125,9 @@ func set(names ...string) map[string]bool {
 
 // find returns the route of a request, or nil and the sub-resource that no
 // route takes, "" when there is none and the method is what does not fit.
-func find(method string, l level, query url.Values) (*route, string) {
+// Copies says that the request has x-amz-copy-source: a row that does not copy
+// is taken all the same when there is none that does, and refuses the header.
+func find(method string, l level, query url.Values, copies bool) (*route, string) {
 	var present []string
 	for name := range query {
 		if subresources[name] {
@@ -129,7 +135,7 @@ func find(method string, l level, query url.Values) (*route, string) {
 		}
 	}
 	for i := range routes {
-		if r := &routes[i]; r.method == method && r.level == l && r.takes(present, query) {
+		if r := &routes[i]; r.method == method && r.level == l && (copies || !r.copies) && r.takes(present, query) {
 			return r, ""
 		}
 	}

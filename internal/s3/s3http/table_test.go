@@ -37,7 +37,7 @@ func TestTable(t *testing.T) {
 		if r.value[0] != "" {
 			query.Set(r.value[0], r.value[1])
 		}
-		if got, _ := find(r.method, r.level, query); got != r {
+		if got, _ := find(r.method, r.level, query, r.copies); got != r {
 			t.Errorf("%s %v finds %v, want %s", r.method, query, got, name)
 		}
 		if reads := r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete; reads && (r.bodyLimit > 0 || r.streams) {
