@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
@@ -26,6 +27,11 @@ func (s *Service) AbortMultipartUpload(ctx context.Context, c identity.Caller, r
 				return err
 			}
 			_, row, err := s.findUpload(tx.Get, b, *req.Key, deref(req.UploadId))
+			if errors.Is(err, store.ErrDamaged) || errors.Is(err, ErrTampered) {
+				// What cannot be read must not stay for ever.
+				s.log.Error("aborting an upload whose record cannot be read", "bucket", b.Name, "key", *req.Key, "error", err)
+				row, err = replaceUpload(tx, uploadRowKey(b.Name, *req.Key, *req.UploadId))
+			}
 			if err != nil {
 				return err
 			}
@@ -40,4 +46,15 @@ func (s *Service) AbortMultipartUpload(ctx context.Context, c identity.Caller, r
 		s.wakeCollector()
 		return &s3api.AbortMultipartUploadOutput{}, nil
 	})
+}
+
+// replaceUpload puts an empty row in the place of one whose revision cannot be
+// relied on, so that its deletion is in the feed and carries the record.
+func replaceUpload(tx *store.Tx, key string) (row store.Row, err error) {
+	if err := tx.DeleteUnlogged(store.Uploads, key); err != nil {
+		return row, err
+	}
+	row.Key = key
+	row.Rev, err = tx.Put(store.Uploads, row)
+	return row, err
 }

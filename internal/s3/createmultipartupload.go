@@ -2,8 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -58,7 +56,7 @@ func (c *call) createUpload(ctx context.Context, req *s3api.CreateMultipartUploa
 		ChecksumAlgorithm: string(name), ChecksumType: string(kind),
 		Initiated: c.s.now(), InitiatorARN: c.caller.ARN, InitiatorName: c.caller.UserName,
 	}
-	id := newUploadID()
+	id := c.s.newUploadID()
 	doc := uploadDoc{Version: recordVersion, envelope: env}
 	if doc.Attributes, err = c.s.sealJSON(b.Region, attrs, recordAAD("upload", b, *req.Key, id, env, "")); err != nil {
 		return nil, err
@@ -124,13 +122,6 @@ func checksumType(kind s3api.ChecksumType) (s3api.ChecksumType, error) {
 	return t, nil
 }
 
-// newUploadID is 256 random bits: it cannot be guessed, and says nothing.
-func newUploadID() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails: see crypto/rand
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
 // uploadIDOf takes the upload id off a row key; it holds no slash.
 func uploadIDOf(rowKey string) string { return rowKey[strings.LastIndexByte(rowKey, '/')+1:] }
 
@@ -171,17 +162,20 @@ func (s *Service) findUpload(get getter, b *bucketRecord, key, id string) (*uplo
 	if row.Ref != b.ID { // of an earlier bucket of this name, on its way out
 		return nil, row, noSuchUpload(id)
 	}
+	u, err := s.decodeUpload(b, key, id, row)
+	return u, row, err
+}
+
+// decodeUpload opens the record of one upload.
+func (s *Service) decodeUpload(b *bucketRecord, key, id string, row store.Row) (*upload, error) {
 	u := &upload{id: id}
 	what := "upload " + id + " of " + describe(b.Name, key)
 	if err := json.Unmarshal(row.Doc, &u.doc); err != nil {
-		return nil, row, tampered(what, err)
+		return nil, tampered(what, err)
 	}
 	aad := recordAAD("upload", b, key, id, u.doc.envelope, "")
-	return u, row, s.openJSON(b.Region, what, u.doc.Attributes, aad, &u.attrs)
-}
-
-// validUploadID keeps what is no id of ours from the store.
-func validUploadID(id string) bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	return err == nil && len(b) == 32 && !strings.ContainsAny(id, "\r\n")
+	if err := s.openJSON(b.Region, what, u.doc.Attributes, aad, &u.attrs); err != nil {
+		return nil, err
+	}
+	return u, nil
 }

@@ -46,8 +46,11 @@ func (c *call) listParts(ctx context.Context, req *s3api.ListPartsRequest) (*s3a
 	}
 	out := &s3api.ListPartsOutput{
 		Bucket: &b.Name, Key: req.Key, UploadId: &u.id, PartNumberMarker: &marker, MaxParts: ptr(int32(limit)),
-		Owner: owner(b.Account), StorageClass: ptr(s3api.StorageClass("STANDARD")),
-		Initiator: &s3api.Initiator{ID: &u.attrs.InitiatorARN, DisplayName: nonEmpty(u.attrs.InitiatorName)},
+		NextPartNumberMarker: ptr(int32(0)), IsTruncated: ptr(false),
+		Owner: owner(b.Account), Initiator: u.initiator(b), StorageClass: ptr(s3api.StorageClass("STANDARD")),
+	}
+	if limit == 0 {
+		return out, nil
 	}
 	if u.attrs.ChecksumAlgorithm != "" {
 		out.ChecksumAlgorithm = ptr(s3api.ChecksumAlgorithm(u.attrs.ChecksumAlgorithm))
@@ -65,7 +68,7 @@ func (c *call) listParts(ctx context.Context, req *s3api.ListPartsRequest) (*s3a
 	for _, row := range rows {
 		part, err := c.s.decodePart(b, *req.Key, u, row)
 		if err != nil {
-			c.s.log.Error("listing parts", "bucket", b.Name, "key", *req.Key, "error", err)
+			c.s.log.Error("leaving out a part of a listing", "bucket", b.Name, "key", *req.Key, "error", err)
 			continue
 		}
 		entry := s3api.Part{PartNumber: &part.Number, LastModified: &part.Modified, ETag: quote(part.ETag), Size: &part.Size}

@@ -29,6 +29,7 @@ var operations = map[string]gate.Operation{
 	"UploadPart":              {EventSource: EventSource, Name: "UploadPart", Action: "s3:PutObject", Data: true},
 	"CompleteMultipartUpload": {EventSource: EventSource, Name: "CompleteMultipartUpload", Action: "s3:PutObject", Data: true},
 	"AbortMultipartUpload":    {EventSource: EventSource, Name: "AbortMultipartUpload", Action: "s3:AbortMultipartUpload", Data: true},
+	"ListMultipartUploads":    {EventSource: EventSource, Name: "ListMultipartUploads", Action: "s3:ListBucketMultipartUploads", ReadOnly: true, Data: true},
 	"ListParts":               {EventSource: EventSource, Name: "ListParts", Action: "s3:ListMultipartUploadParts", ReadOnly: true, Data: true},
 }
 

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/gate"
@@ -51,6 +52,9 @@ type Service struct {
 	regions []string
 	clock   func() time.Time
 	log     *slog.Logger
+
+	lastUpload atomic.Int64    // the time in the newest upload id
+	aside      map[string]bool // tombstones set aside since the start; the collector's own
 
 	readers   readers
 	mayRemove func() (done func() error, ok bool, err error)

@@ -64,6 +64,8 @@ var routes = table([]route{
 		input: &s3api.DeleteBucketRequest{}, serve: bind((*s3.Service).DeleteBucket)},
 	{name: "GetBucketLocation", method: http.MethodGet, level: bucketLevel, selectors: []string{"location"}, status: 200,
 		input: &s3api.GetBucketLocationRequest{}, serve: bind((*s3.Service).GetBucketLocation)},
+	{name: "ListMultipartUploads", method: http.MethodGet, level: bucketLevel, selectors: []string{"uploads"}, status: 200,
+		input: &s3api.ListMultipartUploadsRequest{}, serve: bind((*s3.Service).ListMultipartUploads)},
 	{name: "ListObjectsV2", method: http.MethodGet, level: bucketLevel, value: [2]string{"list-type", "2"}, status: 200,
 		input: &s3api.ListObjectsV2Request{}, serve: bind((*s3.Service).ListObjectsV2)},
 	{name: "ListObjects", method: http.MethodGet, level: bucketLevel, status: 200,
