@@ -170,7 +170,9 @@ func (c *call) openKey(ctx context.Context, b *bucketRecord, key string, env env
 	}
 	var dk *hsm.DataKey
 	if binding.Mode == sse.SSEKMS {
-		dk, err = c.s.keys.OpenDataKey(ctx, c.caller.Via("s3"), env.KeyARN, env.DataKey, context)
+		requester := c.caller
+		requester.Region = b.Region // of the source of a copy it may be another
+		dk, err = c.s.keys.OpenDataKey(ctx, requester.Via("s3"), env.KeyARN, env.DataKey, context)
 	} else {
 		dk, err = c.s.keys.OpenServiceDataKey(ctx, b.Account, b.Region, env.DataKey)
 	}

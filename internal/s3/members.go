@@ -71,7 +71,8 @@ func (s memberSet) and(list []string) memberSet {
 
 // Members that CloudTrail does not show: user metadata may be anything, and
 // the customer's key is a secret.
-var unrecorded = names("Metadata", "SSECustomerKey", "SSECustomerKeyMD5", "Bucket", "Key", "ContentLength")
+var unrecorded = names("Metadata", "SSECustomerKey", "SSECustomerKeyMD5", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
+	"Bucket", "Key", "ContentLength")
 
 // digestOf reports whether a header holds a digest of the payload. It has no
 // place in a record: of a short or well-known text it gives the text away, and

@@ -23,10 +23,12 @@ var operations = map[string]gate.Operation{
 	"PutObject":     {EventSource: EventSource, Name: "PutObject", Action: "s3:PutObject", Data: true},
 	"GetObject":     {EventSource: EventSource, Name: "GetObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
 	"HeadObject":    {EventSource: EventSource, Name: "HeadObject", Action: "s3:GetObject", ReadOnly: true, Data: true},
+	"CopyObject":    {EventSource: EventSource, Name: "CopyObject", Action: "s3:PutObject", Data: true},
 	"DeleteObject":  {EventSource: EventSource, Name: "DeleteObject", Action: "s3:DeleteObject", Data: true},
 
 	"CreateMultipartUpload":   {EventSource: EventSource, Name: "CreateMultipartUpload", Action: "s3:PutObject", Data: true},
 	"UploadPart":              {EventSource: EventSource, Name: "UploadPart", Action: "s3:PutObject", Data: true},
+	"UploadPartCopy":          {EventSource: EventSource, Name: "UploadPartCopy", Action: "s3:PutObject", Data: true},
 	"CompleteMultipartUpload": {EventSource: EventSource, Name: "CompleteMultipartUpload", Action: "s3:PutObject", Data: true},
 	"AbortMultipartUpload":    {EventSource: EventSource, Name: "AbortMultipartUpload", Action: "s3:AbortMultipartUpload", Data: true},
 	"ListMultipartUploads":    {EventSource: EventSource, Name: "ListMultipartUploads", Action: "s3:ListBucketMultipartUploads", ReadOnly: true, Data: true},

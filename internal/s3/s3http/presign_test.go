@@ -138,7 +138,7 @@ func TestPresignedParameters(t *testing.T) {
 		{"SSE-C", "x-amz-server-side-encryption-customer-algorithm=AES256", nil, 501, "NotImplemented", "customer"},
 		{"SSE-C key twice", "x-amz-server-side-encryption-customer-key=a&x-amz-server-side-encryption-customer-key=b", nil, 400, "InvalidArgument",
 			"<ArgumentName>x-amz-server-side-encryption-customer-key</ArgumentName><Resource>"},
-		{"copy", "x-amz-copy-source=bucket%2Fx", nil, 501, "NotImplemented", "x-amz-copy-source"},
+		{"copy", "x-amz-copy-source=bucket%2Fx", nil, 404, "NoSuchKey", "<Key>x</Key>"},
 		{"unknown", "x-amz-later=1", nil, 501, "NotImplemented", "x-amz-later"},
 		{"wrong owner", "x-amz-expected-bucket-owner=" + other, nil, 403, "AccessDenied", ""},
 		{"wrong checksum", "x-amz-checksum-crc32=AAAAAA%3D%3D", nil, 400, "BadDigest", ""},

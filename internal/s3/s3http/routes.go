@@ -71,6 +71,10 @@ var routes = table([]route{
 	{name: "ListObjects", method: http.MethodGet, level: bucketLevel, status: 200,
 		input: &s3api.ListObjectsRequest{}, serve: bind((*s3.Service).ListObjects)},
 
+	{name: "UploadPartCopy", method: http.MethodPut, level: objectLevel, selectors: []string{"partNumber", "uploadId"}, copies: true, status: 200,
+		input: &s3api.UploadPartCopyRequest{}, serve: bind((*s3.Service).UploadPartCopy)},
+	{name: "CopyObject", method: http.MethodPut, level: objectLevel, copies: true, status: 200,
+		input: &s3api.CopyObjectRequest{}, serve: bind((*s3.Service).CopyObject)},
 	{name: "UploadPart", method: http.MethodPut, level: objectLevel, selectors: []string{"partNumber", "uploadId"}, streams: true, status: 200,
 		input: &s3api.UploadPartRequest{}, serve: bindBody((*s3.Service).UploadPart)},
 	{name: "PutObject", method: http.MethodPut, level: objectLevel, streams: true, status: 200,
