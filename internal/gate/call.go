@@ -38,6 +38,14 @@ type Call struct {
 // returns nil or an *awserr.Error of code AccessDenied with AWS's text. A call
 // may ask more than once; it makes one record all the same.
 func (c *Call) Authorize(r Request) error {
+	err := c.Permits(r)
+	c.denied = c.denied || err != nil
+	return err
+}
+
+// Permits decides as Authorize does, for one of many resources of a call that
+// leaves out those it is denied and goes on: the call itself is not denied.
+func (c *Call) Permits(r Request) error {
 	if r.Action == "" {
 		r.Action = c.Op.Action
 	}
@@ -48,7 +56,6 @@ func (c *Call) Authorize(r Request) error {
 	if d.Allowed {
 		return nil
 	}
-	c.denied = true
 	resource := r.Resource
 	if resource == "" {
 		resource = "*"

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
@@ -97,6 +98,10 @@ func requestParameters(host string, in any) json.RawMessage {
 			params["bucketName"] = f.Interface()
 		case "Key":
 			params["key"] = f.Interface()
+		case "Delete":
+			if d, ok := f.Interface().(*s3api.Delete); ok && d != nil {
+				params["delete"] = recordedKeys(d)
+			}
 		}
 		amz := m.location == "header" && strings.HasPrefix(m.wire, "x-amz-")
 		if unrecorded[m.field] || digestOf(m.wire) || f.IsZero() || !amz && m.location != "querystring" {

@@ -26,6 +26,9 @@ var operations = map[string]gate.Operation{
 	"CopyObject":    {EventSource: EventSource, Name: "CopyObject", Action: "s3:PutObject", Data: true},
 	"DeleteObject":  {EventSource: EventSource, Name: "DeleteObject", Action: "s3:DeleteObject", Data: true},
 
+	// Each key is authorised as s3:DeleteObject, or s3:DeleteObjectVersion.
+	"DeleteObjects": {EventSource: EventSource, Name: "DeleteObjects", Action: "s3:DeleteObject", Data: true},
+
 	"CreateMultipartUpload":   {EventSource: EventSource, Name: "CreateMultipartUpload", Action: "s3:PutObject", Data: true},
 	"UploadPart":              {EventSource: EventSource, Name: "UploadPart", Action: "s3:PutObject", Data: true},
 	"UploadPartCopy":          {EventSource: EventSource, Name: "UploadPartCopy", Action: "s3:PutObject", Data: true},

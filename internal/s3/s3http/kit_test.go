@@ -65,6 +65,7 @@ type kit struct {
 	handler *s3http.Handler
 	server  *httptest.Server
 	log     *lockedBuffer
+	commits atomic.Int64 // that changed a row
 	now     atomic.Pointer[time.Time]
 	opening atomic.Pointer[func()] // runs before a data key of SSE-S3 is opened
 
@@ -132,6 +133,7 @@ func newKit(t testing.TB) *kit {
 	k.store, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(k.dir, "store.db")})
 	k.check(err)
 	k.store.OnCommit(func(changes []store.Change) {
+		k.commits.Add(1)
 		for _, c := range changes {
 			if c.Record != nil {
 				if err := k.trail.AppendChange(c.Seq, c.Record); err != nil {
