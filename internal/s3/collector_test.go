@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,16 +43,18 @@ func (s *shelf) Remove(_ context.Context, id string) error {
 type ward struct {
 	*Service
 	t     *testing.T
+	path  string // of the database
 	shelf *shelf
 }
 
 func newWard(t *testing.T) *ward {
-	st, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "store.db")})
+	path := filepath.Join(t.TempDir(), "store.db")
+	st, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	w := &ward{t: t, shelf: &shelf{stuck: map[string]bool{}}}
+	w := &ward{t: t, path: path, shelf: &shelf{stuck: map[string]bool{}}}
 	w.start(st)
 	return w
 }
@@ -315,5 +319,56 @@ func TestBackupKeepsBlobs(t *testing.T) {
 	}
 	if got := count(w.rows(), "blobs "); got != 0 || len(w.shelf.removed) != blobs || held != 0 {
 		t.Errorf("got %d rows, %d files removed and %d locks held after it, want 0, %d and 0", got, len(w.shelf.removed), held, blobs)
+	}
+}
+
+// A tombstone that cannot be worked off is logged and set aside, once; it keeps no
+// other, and is there to be seen.
+func TestSetAside(t *testing.T) {
+	w := newWard(t)
+	var log bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&log, nil))
+	b := &bucketRecord{ID: strings.Repeat("1", 32), Name: "bucket"}
+	for _, c := range []string{"a", "b", "c", "d"} {
+		w.upload(b, id43(c), 3)
+	}
+	w.update(func(tx *store.Tx) error {
+		for _, c := range []string{"a", "b", "d"} {
+			if err := entombParts(tx, id43(c), nil); err != nil {
+				return err
+			}
+		}
+		// One that was written wrongly.
+		return tx.PutUnlogged(store.Uploads, store.Row{Key: tombstoneParts + id43("c"), Ref: tombstone, Doc: []byte("{")})
+	})
+	// And one that has rotted on the disk.
+	db, err := sql.Open("sqlite", "file:"+w.path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "UPDATE uploads SET rev = rev + 1 WHERE key = ?", tombstoneParts+id43("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := w.workOff(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := count(w.rows(), "parts "); got != 6 {
+		t.Errorf("got %d parts left, want the 6 of two uploads", got)
+	}
+	if got := strings.Count(log.String(), "set aside"); got != 2 {
+		t.Errorf("got %d lines in the log, want 2: %s", got, &log)
+	}
+	got, err := SetAside(t.Context(), w.store, 10)
+	if want := []string{tombstoneParts + id43("a"), tombstoneParts + id43("c")}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q and %v, want %q", got, err, want)
+	}
+	w.start(w.store) // the next process does not try again either
+	if err := w.workOff(t.Context()); err != nil || count(w.rows(), "parts ") != 6 {
+		t.Errorf("got %v", err)
 	}
 }

@@ -52,21 +52,32 @@ func entombUploads(tx *store.Tx, bucketID string) error {
 // others.
 func (s *Service) workOff(ctx context.Context) error {
 	var errs []error
-	// Buckets come before parts, which they turn into: only an empty page is
-	// the end.
-	q := store.Query{Ref: tombstone, Limit: collectBatch}
+	// Tombstones go as they are worked off, and buckets turn into parts, so each
+	// page begins at the start. Those that stay are in stuck; no page begins after
+	// one of them, because a rotted key may be any.
+	stuck := map[string]bool{}
 	for {
-		rows, _, err := s.readable(ctx, store.Uploads, q)
-		if err != nil || len(rows) == 0 {
+		limit := collectBatch + len(stuck)
+		rows, err := s.store.List(ctx, store.Uploads, store.Query{Ref: tombstone, Limit: limit, KeepDamaged: true})
+		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
+		rows = slices.DeleteFunc(rows, func(row store.Row) bool { return stuck[row.Key] })
+		if len(rows) == 0 {
+			return errors.Join(errs...)
+		}
 		for _, row := range rows {
-			q.After = row.Key
-			for more := true; more; {
-				if more, err = s.workOn(ctx, row.Key); err != nil {
-					errs = append(errs, fmt.Errorf("tombstone %s: %w", row.Key, err))
-					break
-				}
+			err := row.Damaged
+			for more := true; more && err == nil; {
+				more, err = s.workOn(ctx, row.Key)
+			}
+			if errors.Is(err, store.ErrDamaged) || errors.Is(err, ErrTampered) {
+				stuck[row.Key] = true // if its key has rotted
+				err = s.setAside(ctx, row, err)
+			}
+			if err != nil {
+				stuck[row.Key] = true
+				errs = append(errs, fmt.Errorf("tombstone %s: %w", row.Key, err))
 			}
 		}
 	}

@@ -65,6 +65,8 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	add("root key", good, err)
 	good, err = checkDatabase(ctx, cfg.DataDir)
 	add("database", good, err)
+	good, err = checkDeletions(ctx, cfg.DataDir)
+	add("deletions", good, err)
 	good, err = checkTrail(ctx, cfg.DataDir)
 	add("audit trail", good, err)
 	good, err = checkServer(ctx, cfg.DataDir)
