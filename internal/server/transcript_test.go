@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"crypto/md5"
+	"encoding/base64"
 	"flag"
 	"os"
 	"path/filepath"
@@ -58,7 +60,12 @@ var masks = []struct {
 	{regexp.MustCompile(`("CiphertextBlob":)"[^"]*"`), `${1}"BLOB"`},
 	{regexp.MustCompile(`("Plaintext":)"[^"]{40,}"`), `${1}"DATAKEY"`},
 	{regexp.MustCompile(`("(?:CurrentKeyMaterialId|KeyMaterialId)":)"[0-9a-f]{64}"`), `${1}"MATERIAL"`},
-	{regexp.MustCompile(`(<UploadId>)[^<]+`), `${1}UPLOADID`},
+	{regexp.MustCompile(`(<(?:UploadId|UploadIdMarker|NextUploadIdMarker)>)[^<]+`), `${1}UPLOADID`},
+}
+
+func base64MD5(s string) string {
+	sum := md5.Sum([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func mask(s string) string {
@@ -86,6 +93,10 @@ func TestTranscripts(t *testing.T) {
 	pending := createKey(t, s.Endpoint())
 	putBucket(t, s.Endpoint(), "bucket")
 	putKey(t, s.Endpoint(), "/bucket/key", "hello")
+	upload := regexp.MustCompile(`<UploadId>([^<]+)`).FindStringSubmatch(
+		mustAsk(t, s.Endpoint(), "s3", message{method: "POST", path: "/bucket/copied-parts", query: "uploads="}).body)[1]
+	source := func(more ...field) []field { return append([]field{{"X-Amz-Copy-Source", "/bucket/key"}}, more...) }
+	const deletion = `<Delete><Object><Key>copy</Key></Object><Object><Key>none</Key></Object><Object><Key>key</Key><VersionId>HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD</VersionId></Object></Delete>`
 
 	other := func(change func(*signer, *message)) func(signer, message) []byte { return changed(change) }
 	for _, tt := range []struct {
@@ -155,6 +166,20 @@ func TestTranscripts(t *testing.T) {
 		{"s3-get-bucket-location", "s3", message{method: "GET", path: "/bucket", query: "location="}, nil},
 		{"s3-create-multipart-upload", "s3", message{method: "POST", path: "/bucket/parts", query: "uploads="}, nil},
 		{"s3-delete-object", "s3", message{method: "DELETE", path: "/bucket/other"}, nil},
+		{"s3-list-objects", "s3", message{method: "GET", path: "/bucket", query: "delimiter=%2F&encoding-type=url&max-keys=1"}, nil},
+		{"s3-list-buckets-page", "s3", message{method: "GET", path: "/", query: "max-buckets=10&prefix=b"}, nil},
+		{"s3-head-bucket", "s3", message{method: "HEAD", path: "/bucket"}, nil},
+		{"s3-copy-object", "s3", message{method: "PUT", path: "/bucket/copy", signed: source()}, nil},
+		{"s3-copy-object-replace", "s3", message{method: "PUT", path: "/bucket/key", signed: source(field{"X-Amz-Metadata-Directive", "REPLACE"})}, nil},
+		{"s3-copy-object-to-itself", "s3", message{method: "PUT", path: "/bucket/key", signed: source()}, nil},
+		{"s3-copy-object-precondition", "s3", message{method: "PUT", path: "/bucket/no", signed: source(field{"X-Amz-Copy-Source-If-None-Match", `"5d41402abc4b2a76b9719d911017c592"`})}, nil},
+		{"s3-copy-object-no-key", "s3", message{method: "PUT", path: "/bucket/no", signed: []field{{"X-Amz-Copy-Source", "bucket"}}}, nil},
+		{"s3-upload-part-copy", "s3", message{method: "PUT", path: "/bucket/copied-parts", query: "partNumber=1&uploadId=" + upload, signed: source(field{"X-Amz-Copy-Source-Range", "bytes=1-3"})}, nil},
+		{"s3-upload-part-copy-range", "s3", message{method: "PUT", path: "/bucket/copied-parts", query: "partNumber=1&uploadId=" + upload, signed: source(field{"X-Amz-Copy-Source-Range", "bytes=1-5"})}, nil},
+		{"s3-list-parts", "s3", message{method: "GET", path: "/bucket/copied-parts", query: "uploadId=" + upload}, nil},
+		{"s3-list-multipart-uploads", "s3", message{method: "GET", path: "/bucket", query: "max-uploads=1&prefix=cop&uploads="}, nil},
+		{"s3-delete-objects", "s3", message{method: "POST", path: "/bucket", query: "delete=", body: deletion, signed: []field{{"Content-Md5", base64MD5(deletion)}}}, nil},
+		{"s3-delete-objects-no-digest", "s3", message{method: "POST", path: "/bucket", query: "delete=", body: deletion}, nil},
 		{"s3-no-such-key", "s3", message{method: "GET", path: "/bucket/none"}, nil},
 		{"s3-no-such-key-head", "s3", message{method: "HEAD", path: "/bucket/none"}, nil},
 		{"s3-no-such-bucket", "s3", message{method: "GET", path: "/no-such-bucket/key"}, nil},
@@ -191,8 +216,9 @@ func TestTranscripts(t *testing.T) {
 			b.WriteString("\n\n=== answer ===\n")
 			b.WriteString(a.raw + a.body + "\n")
 			got := mask(strings.ReplaceAll(b.String(), "\r\n", "\n"))
-			// The signature is over a key id where the body has one.
-			if slices.ContainsFunc([]string{key, disabled, pending}, func(id string) bool { return strings.Contains(string(wire), id) }) {
+			// The signature is over an id where the request has one.
+			if slices.ContainsFunc([]string{key, disabled, pending, upload}, func(id string) bool { return strings.Contains(string(wire), id) }) {
+				got = strings.ReplaceAll(got, upload, "UPLOADID")
 				got = regexp.MustCompile(`Signature=[0-9a-f]{64}`).ReplaceAllString(got, "Signature=SIGNATURE")
 			}
 			golden(t, filepath.Join("wire", tt.file+".txt"), []byte(got))
