@@ -160,7 +160,7 @@ func TestCopyGivenUp(t *testing.T) {
 func TestCopyIsStreamed(t *testing.T) {
 	k := newKit(t)
 	k.createBucket()
-	const size = 48 << 20
+	const size = 24 << 20
 	k.put("src", random(size))
 	_, err := k.copyTo("copy", bucket+"/src", nil) // fills the pools
 	k.check(err)

@@ -118,6 +118,30 @@ def check_transfer_manager(bucket):
             assert head["ServerSideEncryption"] == extra.get("ServerSideEncryption", "AES256"), head
 
 
+def check_copies(bucket):
+    """Copies by one call and by parts, of keys that need escaping; then all of them go at once."""
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    keys = []
+    for size in (0, 1, 65537, 12 * MIB + 345):
+        content = os.urandom(size)
+        source = f"copy/é +%20/{size}"
+        s3.put_object(Bucket=bucket, Key=source, Body=content, Metadata={"size": str(size)})
+        for extra in ({}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/boto3"}):
+            key = f"copied/{size}/{len(extra)}"
+            s3.copy({"Bucket": bucket, "Key": source}, bucket, key, ExtraArgs=extra, Config=config)
+            assert body(bucket, key) == content, key
+            one = s3.copy_object(Bucket=bucket, Key=key + "/one", CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={"a": "b"})
+            assert one["CopyObjectResult"]["ETag"] == f'"{hashlib.md5(content).hexdigest()}"', one
+            head = s3.head_object(Bucket=bucket, Key=key + "/one")
+            assert head["Metadata"] == {"a": "b"} and head["ContentLength"] == size, head
+            keys += [key, key + "/one"]
+        keys.append(source)
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": k} for k in keys + ["none"]]})
+    assert [d["Key"] for d in answer["Deleted"]] == keys + ["none"] and "Errors" not in answer, answer
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="cop")["KeyCount"] == 0
+    refused("MalformedXML", s3.delete_objects, Bucket=bucket, Delete={"Objects": [{"Key": "k"}] * 1001})
+
+
 def check_parallel_writes(bucket):
     """One name, many writers: a reader sees one of them, whole."""
     contents = {bytes([65 + i]) * (100_000 + i) for i in range(8)}
@@ -320,7 +344,7 @@ def check_not_served(bucket):
     """What is not served is refused by name, not accepted and ignored."""
     refused("NotImplemented", s3.put_object, Bucket=bucket, Key="acl", Body=b"", ACL="public-read")
     refused("NotImplemented", s3.put_object, Bucket=bucket, Key="tags", Body=b"", Tagging="a=b")
-    refused("NotImplemented", s3.copy_object, Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "x"})
+    refused("NotImplemented", s3.copy_object, Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "x"}, TaggingDirective="REPLACE", Tagging="a=b")
     refused("NotImplemented", s3.get_bucket_policy, Bucket=bucket)
     refused("UnknownOperationException", kms.list_grants, KeyId="alias/boto3")
 
