@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"strings"
 
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
@@ -126,9 +125,8 @@ func planCopy(req *s3api.CopyObjectRequest) (plan copyPlan, err error) {
 		return plan, notImplemented("x-amz-tagging-directive")
 	}
 	if req.ChecksumAlgorithm != nil {
-		plan.sum = algorithm(s3api.ChecksumAlgorithm(strings.ToUpper(string(*req.ChecksumAlgorithm))))
-		if plan.sum == nil {
-			return plan, notImplemented("x-amz-checksum-algorithm")
+		if plan.sum, err = namedAlgorithm(*req.ChecksumAlgorithm); err != nil {
+			return plan, err
 		}
 	}
 	for _, err := range []error{

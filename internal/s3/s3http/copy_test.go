@@ -166,7 +166,7 @@ func TestCopyRefusals(t *testing.T) {
 		{"new tags", bucket + "/src", func(in *client.CopyObjectInput) { in.TaggingDirective = "REPLACE" }, "NotImplemented", 501, ""},
 		{"tags", bucket + "/src", func(in *client.CopyObjectInput) { in.Tagging = aws.String("a=b") }, "NotImplemented", 501, ""},
 		{"website", bucket + "/src", func(in *client.CopyObjectInput) { in.WebsiteRedirectLocation = aws.String("/x") }, "NotImplemented", 501, ""},
-		{"checksum algorithm", bucket + "/src", func(in *client.CopyObjectInput) { in.ChecksumAlgorithm = "ROT13" }, "NotImplemented", 501, ""},
+		{"checksum algorithm", bucket + "/src", func(in *client.CopyObjectInput) { in.ChecksumAlgorithm = "ROT13" }, "InvalidRequest", 400, "Checksum algorithm provided is unsupported."},
 		{"SSE-C source", bucket + "/src", func(in *client.CopyObjectInput) { in.CopySourceSSECustomerAlgorithm = aws.String("AES256") }, "InvalidRequest", 400, "not applicable"},
 		{"SSE-C target", bucket + "/src", func(in *client.CopyObjectInput) { in.SSECustomerAlgorithm = aws.String("AES256") }, "NotImplemented", 501, ""},
 		{"owner of the source", bucket + "/src", func(in *client.CopyObjectInput) { in.ExpectedSourceBucketOwner = aws.String(other) }, "AccessDenied", 403, ""},

