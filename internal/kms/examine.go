@@ -39,8 +39,11 @@ func (e *Examiner) Keys(ctx context.Context) (int, error) { return e.db.Examine(
 // ciphertext.ErrInvalid.
 func (e *Examiner) DataKey(ctx context.Context, account, region string, service bool, blob []byte, encryptionContext map[string]string) (*hsm.DataKey, error) {
 	b, err := ciphertext.Parse(e.headerMAC, blob)
-	if err != nil {
-		return nil, err
+	unproved := err != nil
+	if unproved { // perhaps of a portable key, whose material proves the header
+		if b, err = ciphertext.Peek(blob); err != nil {
+			return nil, err
+		}
 	}
 	ref := kmsdb.KeyRef{Account: b.Account, Region: b.Region, ID: b.KeyID}
 	if ref.Region == "" { // of a multi-region key
@@ -52,6 +55,11 @@ func (e *Examiner) DataKey(ctx context.Context, account, region string, service 
 	backing, err := e.backing(ctx, ref, hex.EncodeToString(b.MaterialID[:]))
 	if err != nil {
 		return nil, err
+	}
+	if unproved {
+		if b, err = ciphertext.Parse(backing.HeaderMAC(), blob); err != nil {
+			return nil, err
+		}
 	}
 	return b.OpenDataKey(backing, encryptionContext)
 }

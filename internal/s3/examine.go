@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -236,16 +235,6 @@ func (x *examiner) read(ctx context.Context, id string) ([]byte, error) {
 	return sealed, errors.Join(err, blob.Close())
 }
 
-// uploadKeyOf takes the object key off the key of an upload's row.
-func uploadKeyOf(rowKey string) (string, error) {
-	p := strings.Split(rowKey, "/")
-	if len(p) != 3 {
-		return "", errors.New("its row's key is no upload's")
-	}
-	key, err := hex.DecodeString(p[1])
-	return string(key), err
-}
-
 // upload examines an upload in progress. Tombstones, and uploads of a bucket
 // that is gone, are on their way out.
 func (x *examiner) upload(ctx context.Context, row store.Row) error {
@@ -255,9 +244,9 @@ func (x *examiner) upload(ctx context.Context, row store.Row) error {
 		return nil
 	}
 	x.found.Uploads++
-	key, err := uploadKeyOf(row.Key)
-	if err != nil {
-		x.Fault(tampered("upload "+row.Key, err))
+	key, ok := uploadKeyOf(row.Key)
+	if !ok {
+		x.Fault(tampered("upload "+row.Key, errors.New("its row's key is no upload's")))
 		return nil
 	}
 	u, _, err := x.s.findUpload(x.s.get(ctx), b, key, uploadIDOf(row.Key))
