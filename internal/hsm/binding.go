@@ -16,6 +16,7 @@ const (
 	PurposeBlobHeader Purpose = 3 // MAC over headers of ciphertext blobs
 	PurposeAccessKey  Purpose = 4 // secret of an access key, for Signature V4
 	PurposeRecord     Purpose = 5 // sealing of S3 records
+	PurposeSigning    Purpose = 6 // ECDSA P-256 key of a certificate
 
 	purposeDomainKey Purpose = 255 // a domain key, wrapped by the root key
 )
@@ -33,13 +34,15 @@ func (p Purpose) String() string {
 		return "access key"
 	case PurposeRecord:
 		return "record key"
+	case PurposeSigning:
+		return "signing key"
 	case purposeDomainKey:
 		return "domain key"
 	}
 	return fmt.Sprintf("purpose %d", uint8(p))
 }
 
-func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeRecord }
+func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeSigning }
 
 // Binding is what a key token is bound to: a token opens only with the binding
 // it was made with, so one moved to another row does not open.

@@ -11,8 +11,12 @@ import (
 const maxImport = 256
 
 // GenerateKey makes a random 32-byte key and returns it wrapped under the
-// newest key of b.Domain. Errors to test for: ErrUnknownDomainKey, ErrPurpose.
+// newest key of b.Domain. A signing key is not any 32 bytes: GenerateSigningKey
+// makes those. Errors to test for: ErrUnknownDomainKey, ErrPurpose.
 func (m *Module) GenerateKey(b Binding) (token []byte, err error) {
+	if b.Purpose == PurposeSigning {
+		return nil, fmt.Errorf("making %v: %w", b, ErrPurpose)
+	}
 	key := randomBytes(keySize)
 	defer clear(key)
 	return m.wrap(b, key)
