@@ -55,6 +55,8 @@ var imports = map[string][]string{
 	"internal/kms/kmsdb":      {"internal/arn", "internal/hsm", "internal/kms/kmsapi", "internal/store"},
 	"internal/iam":            {"internal/arn", "internal/audit", "internal/awserr", "internal/hsm", "internal/identity", "internal/secret", "internal/store", "internal/uuid"},
 
+	"internal/tlscert": {"internal/hsm"},
+
 	// Services: they never import each other.
 	"internal/kms": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity", "internal/jsonstring",
 		"internal/kms/ciphertext", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/model", "internal/secret", "internal/store", "internal/uuid"},
@@ -72,7 +74,7 @@ var imports = map[string][]string{
 	// The one that knows them all, and the command.
 	"internal/server": {"internal/audit", "internal/awserr", "internal/awsjson", "internal/awsquery", "internal/backup", "internal/durable", "internal/gate", "internal/hsm",
 		"internal/iam", "internal/identity", "internal/kms", "internal/kms/kmsapi", "internal/kms/kmshttp", "internal/s3", "internal/s3/diskstore", "internal/s3/s3api", "internal/s3/s3http",
-		"internal/secret", "internal/sigv4", "internal/store", "internal/store/sqlite", "internal/sts", "internal/sts/stshttp", "internal/uuid"},
+		"internal/secret", "internal/sigv4", "internal/store", "internal/store/sqlite", "internal/sts", "internal/sts/stshttp", "internal/tlscert", "internal/uuid"},
 	"internal/bench": {"internal/secret", "internal/server"},
 	"cmd/strongroom": {"internal/audit", "internal/backup", "internal/hsm", "internal/secret", "internal/server"},
 }

@@ -53,5 +53,9 @@ func (c Caller) Via(service string) Caller {
 	return c
 }
 
+// SecureTransport reports whether the request came over TLS: the condition key
+// aws:SecureTransport.
+func (c Caller) SecureTransport() bool { return c.TLSVersion != "" }
+
 // RootARN returns the ARN of the account's root user.
 func RootARN(accountID string) string { return arn.New("iam", "", accountID, "root").String() }
