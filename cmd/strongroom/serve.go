@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,7 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 			if err != nil {
 				return err
 			}
+			defer reloadOnHangup(s)()
 			greet(cmd.OutOrStdout(), s)
 			return s.Serve(cmd.Context())
 		},
@@ -51,7 +54,13 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 	dataDirFlag(cmd, &cfg.DataDir)
 	f := cmd.Flags()
 	f.StringVar(&cfg.Listen, "listen", server.DefaultListen, "address to listen on, host:port; port 0 takes a free one")
-	f.BoolVar(&cfg.InsecurePublic, "insecure-public", false, "allow --listen to be an address that other machines reach (there is no TLS)")
+	f.BoolVar(&cfg.InsecurePublic, "insecure-public", false, "allow --listen to be an address that other machines reach without TLS")
+	f.StringVar(&cfg.TLS, "tls", "", "TLS with a certificate of the server's own CA (self), or none (off) (default off)")
+	f.StringVar(&cfg.TLSCert, "tls-cert", "", "TLS with this certificate chain, a PEM file; read again when it changes, and on SIGHUP")
+	f.StringVar(&cfg.TLSKey, "tls-key", "", "private key of --tls-cert, a PEM file that only its owner may read")
+	f.StringArrayVar(&cfg.TLSNames, "tls-name", nil, "DNS name (with the names below it) or address for the certificate of --tls self; may be repeated")
+	f.BoolVar(&cfg.NewCA, "tls-new-ca", false, "make a new CA for --tls self; clients have to trust it anew")
+	f.IntVar(&cfg.MaxConnections, "max-connections", 0, fmt.Sprintf("connections open at a time; for one more an idle one is closed (default %d)", server.DefaultMaxConnections))
 	f.StringSliceVar(&cfg.Regions, "region", []string{server.DefaultRegion}, "enabled regions, the first being the default; may be repeated")
 	f.StringSliceVar(&cfg.S3Domains, "s3-domain", nil, "domain under which S3 buckets are host names, BUCKET.DOMAIN; may be repeated (default localhost, s3.localhost, s3.REGION.localhost, s3.REGION.amazonaws.com, s3.amazonaws.com)")
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
@@ -81,11 +90,45 @@ func greet(w io.Writer, s *server.Server) {
   account      %s, region %s
   data         %s
   root key     %s
-%s
+%s%s
 In another shell:
   eval "$(%s)"
   aws kms create-key
-`, version(), s.Endpoint(), s.Account(), s.Region(), s.DataDir(), s.RootKeyFile(), credentialsLine(s), envCommandLine(s.DataDir()))
+`, version(), s.Endpoint(), s.Account(), s.Region(), s.DataDir(), s.RootKeyFile(), credentialsLine(s), trustLines(s), envCommandLine(s.DataDir()))
+}
+
+// trustLines say how a client comes to trust the server's own CA.
+func trustLines(s *server.Server) string {
+	if s.CAFile() == "" {
+		return ""
+	}
+	return "  CA           " + s.CAFile() + "\n" +
+		"               AWS's clients trust it by AWS_CA_BUNDLE=" + shellQuote(s.CAFile()) + ", which `env` exports\n"
+}
+
+// reloadOnHangup lets SIGHUP reload the certificates until what it returns is
+// called. Without TLS SIGHUP ends the process, as when its terminal goes.
+func reloadOnHangup(s *server.Server) (stop func()) {
+	if !s.Secure() {
+		return func() {}
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangup:
+				s.ReloadCertificates()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		close(done)
+	}
 }
 
 func credentialsLine(s *server.Server) string {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/iam"
@@ -60,9 +61,17 @@ var authCodes = map[sigv4.Kind]authCode{
 
 const textInvalidToken = "The security token included in the request is invalid."
 
+// headerTooLarge names errHeaderSection, in every protocol as S3 does (S3 API
+// Reference, "Error responses").
+func headerTooLarge() *awserr.Error {
+	return awserr.New("RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")
+}
+
 // jsonAuthError names a refusal in the AWS JSON protocol.
 func jsonAuthError(err error) error {
 	switch {
+	case errors.Is(err, errHeaderSection):
+		return headerTooLarge()
 	case errors.Is(err, iam.ErrUnknownAccessKey), errors.Is(err, errSessionToken):
 		return awserr.New("UnrecognizedClientException", textInvalidToken)
 	case errors.Is(err, errTooLarge):
@@ -79,6 +88,8 @@ func jsonAuthError(err error) error {
 // queryAuthError names a refusal in the Query protocol.
 func queryAuthError(err error) error {
 	switch {
+	case errors.Is(err, errHeaderSection):
+		return headerTooLarge()
 	case errors.Is(err, iam.ErrUnknownAccessKey), errors.Is(err, errSessionToken):
 		return awserr.New("InvalidClientTokenId", textInvalidToken)
 	case errors.Is(err, errTooLarge):
@@ -106,6 +117,8 @@ func s3RequestError(err error, sig *sigv4.Signature) error {
 // has beyond the usual ones.
 func s3AuthError(err error) error {
 	switch {
+	case errors.Is(err, errHeaderSection):
+		return headerTooLarge().With("MaxSizeAllowed", strconv.Itoa(maxURI))
 	case errors.Is(err, iam.ErrUnknownAccessKey):
 		return awserr.New("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
 	case errors.Is(err, errSessionToken):

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -517,35 +516,16 @@ func TestStalledBody(t *testing.T) {
 // and no file.
 func TestStalledPut(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("STRONGROOM_TEST_LONG") == "" {
-		t.Skip("takes 30 seconds: set STRONGROOM_TEST_LONG")
-	}
 	dir := dataDirIn(t)
-	s, _ := start(t, wireConfig(dir))
+	cfg := wireConfig(dir)
+	cfg.limits = limits{patience: time.Second}
+	s, _ := start(t, cfg)
 	putBucket(t, s.Endpoint(), "bucket")
 	a := send(t, s.Endpoint(), withoutEnd(mustSign("s3", message{method: "PUT", path: "/bucket/key", body: strings.Repeat("x", 1<<20)})))
 	if code, _ := a.problem(); a.status != 400 || code != "RequestTimeout" {
 		t.Errorf("got %d %s, want 400 RequestTimeout", a.status, code)
 	}
 	eventually(t, "no file", func() bool { return len(files(t, objectsDir(dir))) == 0 })
-}
-
-// TestSlowHeaders: a client that never ends its headers is cut off.
-func TestSlowHeaders(t *testing.T) {
-	t.Parallel()
-	if os.Getenv("STRONGROOM_TEST_LONG") == "" {
-		t.Skip("takes 20 seconds: set STRONGROOM_TEST_LONG")
-	}
-	s, _ := start(t, wireConfig(dataDirIn(t)))
-	conn := dial(t, s.Endpoint())
-	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	_, _ = io.Copy(io.Discard, conn) // until the server closes
-	if took := time.Since(began); took > headerTimeout+10*time.Second {
-		t.Errorf("the server waited %v for headers", took)
-	}
 }
 
 // TestConnectionsAfterErrors sends several requests over one connection, good

@@ -35,13 +35,42 @@ type Config struct {
 
 	// Listen is the address of the one listener, host:port. Port 0 takes a free
 	// one. Default: 127.0.0.1:8650. An address that other machines reach is
-	// refused until there is TLS, unless InsecurePublic is set.
+	// refused without TLS, unless InsecurePublic is set.
 	Listen string
 
-	// InsecurePublic allows Listen to be an address that is not loopback.
-	// Signatures protect requests against change; nothing protects the
-	// plaintexts in them against being read on the way.
+	// InsecurePublic allows Listen to be an address that is not loopback
+	// without TLS, because something in front of the server does it.
+	// Signatures protect requests against change; nothing else protects the
+	// plaintexts in them against being read on the way. Refused with TLS.
 	InsecurePublic bool
+
+	// TLS is "self" for TLS with a certificate of the server's own CA, which is
+	// made at first use and whose certificate is put beside the data directory
+	// for clients to trust ([CAFile]); "off" for none. Default: off, unless
+	// TLSCert is given, which contradicts either. See docs/tls.md.
+	TLS string
+
+	// TLSCert and TLSKey are PEM files with a certificate chain, the server's
+	// own first, and its private key, which only its owner may read. They are
+	// read again when they change, and by [Server.ReloadCertificates].
+	// Default: none.
+	TLSCert, TLSKey string
+
+	// TLSNames are names, besides those of this machine, that the certificate
+	// of TLS "self" is for: DNS names, for each of which the names one label
+	// below it come along (buckets in virtual-hosted style), or addresses.
+	// Default: none. A name outside of what the CA was made for is refused.
+	TLSNames []string
+
+	// NewCA makes a new CA for TLS "self", for the names of now. Clients have
+	// to trust it anew. Default: false; the CA is kept for its ten years.
+	NewCA bool
+
+	// MaxConnections bounds the connections that are open at a time. For one
+	// more the longest idle one is closed; when all are busy a new one waits.
+	// Default: 4096, or fewer where the limit of open files allows no more. A
+	// number that this limit does not allow is refused.
+	MaxConnections int
 
 	// Regions are the enabled regions; the first is the default one. Default:
 	// us-east-1. Keys of one region do not exist in another.
@@ -99,6 +128,8 @@ type Config struct {
 
 	// Clock tells the time. Default: time.Now.
 	Clock func() time.Time
+
+	limits limits // of the listener; tests shorten them
 }
 
 var (
@@ -155,12 +186,19 @@ func (c *Config) complete() error {
 	if inside {
 		return fmt.Errorf("root key file %s lies inside the data directory: a copy of the directory would hold the key that opens it; name another place with --root-key", c.RootKeyFile)
 	}
+	if c.MaxConnections < 0 {
+		return fmt.Errorf("--max-connections %d: want 1 or more", c.MaxConnections)
+	}
+	c.limits.complete()
+	if err := c.completeTLS(); err != nil {
+		return err
+	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen address %q: want host:port, as in %s", c.Listen, DefaultListen)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.InsecurePublic {
-		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use a loopback address, or say --insecure-public if something in front of it does TLS", c.Listen)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.InsecurePublic && !c.secure() {
+		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use --tls self, or --tls-cert and --tls-key, or a loopback address; or say --insecure-public if something in front of it does TLS", c.Listen)
 	}
 	return nil
 }

@@ -69,7 +69,9 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	add("deletions", good, err)
 	good, err = checkTrail(ctx, cfg.DataDir)
 	add("audit trail", good, err)
-	good, err = checkServer(ctx, cfg.DataDir)
+	good, err = checkLocalCA(ctx, cfg)
+	add("TLS", good, err)
+	good, err = checkServer(ctx, cfg)
 	add("server", good, err)
 	return found
 }
@@ -207,7 +209,8 @@ func checkTrail(ctx context.Context, dataDir string) (string, error) {
 }
 
 // checkServer asks the server of the directory, if one runs, for its health.
-func checkServer(ctx context.Context, dataDir string) (string, error) {
+func checkServer(ctx context.Context, cfg Config) (string, error) {
+	dataDir := cfg.DataDir
 	lock, err := durable.Lock(filepath.Join(dataDir, "lock"))
 	if err == nil {
 		return "not running", lock.Close()
@@ -228,11 +231,21 @@ func checkServer(ctx context.Context, dataDir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client, err := e.client()
+	if err != nil {
+		return "", err
+	}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", fmt.Errorf("a process holds the directory, but nothing answers at %s: %w", e.Endpoint, err)
 	}
 	defer resp.Body.Close()
+	if resp.TLS != nil {
+		if err := checkExpiry("the server's certificate", resp.TLS.PeerCertificates[0].NotAfter, cfg.Clock()); err != nil {
+			return "", err
+		}
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1024))
 	if err != nil {
 		return "", err

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -34,13 +33,11 @@ import (
 // KMS's operations are in their table.)
 const maxQueryBody = 64 << 10
 
-// bodyTimeout is how long a client may take to send such a body.
-const bodyTimeout = 30 * time.Second
-
 // edge turns bytes into an authenticated caller and a service's request. It
 // decides which service a request is for and who makes it, and nothing else.
 type edge struct {
 	regions []string
+	limits  *limits
 	gate    *gate.Gate
 	iam     *iam.Service
 	kms     *kmshttp.Handler
@@ -70,14 +67,12 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	w := &statusWriter{ResponseWriter: rw}
 	svc := ownPages
+	var c identity.Caller
 	e.metrics.inFlight.Inc()
 	defer func() {
 		e.metrics.inFlight.Dec()
 		if p := recover(); p != nil {
-			e.metrics.panics.Inc()
-			// The value may hold anything, so only its type and the stack are logged.
-			e.log.Error("panic in a request: this is a bug", "service", svc, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-			panic(http.ErrAbortHandler)
+			e.panicked(w, r, svc, c.RequestID, p)
 		}
 		e.metrics.observe(string(svc), w.status, time.Since(start))
 	}()
@@ -87,7 +82,15 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	sig, err := sigv4.Parse(r)
 	svc = serviceOf(r, sig)
-	c := request(r, svc)
+	c = request(r, svc)
+	if wide := checkHeader(r); wide != nil {
+		err = wide
+	}
+	if len(r.TransferEncoding) > 0 {
+		// A length that came with it was passed over (RFC 9112 section 6.1): what
+		// follows the body may be a request to this server and none to a proxy.
+		w.Header().Set("Connection", "close")
+	}
 	switch svc {
 	case serviceKMS:
 		e.serveKMS(w, r, c, sig, err)
@@ -121,6 +124,9 @@ func request(r *http.Request, svc service) identity.Caller {
 	c := identity.Caller{RequestID: newRequestID(svc), UserAgent: r.UserAgent(), Host: r.Host, SourceIP: r.RemoteAddr}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c.SourceIP = host
+	}
+	if r.TLS != nil {
+		c.TLSVersion, c.TLSCipher = tlsDetails(r.TLS)
 	}
 	return c
 }
@@ -161,11 +167,13 @@ func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Sign
 	region := sig.Region
 	who := cred.Caller
 	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
+	who.TLSVersion, who.TLSCipher = c.TLSVersion, c.TLSCipher
 	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"
 	if sig.Presigned {
 		who.AuthMethod = "QueryString"
 	}
 	*c = who
+	known(r)
 	return sign, nil
 }
 
@@ -231,7 +239,7 @@ func (e *edge) serveS3(w http.ResponseWriter, r *http.Request, c identity.Caller
 		e.s3.WriteError(w, r, c.RequestID, s3RequestError(err, sig))
 		return
 	}
-	body, err := sigv4.NewBody(newTimedBody(w, r), sig, r.Header, r.ContentLength, sign)
+	body, err := sigv4.NewBody(newTimedBody(w, r, e.limits), sig, r.Header, r.ContentLength, sign)
 	if err != nil {
 		// The caller is known by now: the refusal is one for the trail.
 		err = e.gate.Refused(c, s3.EventSource, "", s3RequestError(err, sig))
@@ -251,8 +259,8 @@ func (e *edge) authenticateBody(w http.ResponseWriter, r *http.Request, c *ident
 		return errTooLarge
 	}
 	if r.ContentLength != 0 {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-			return fmt.Errorf("setting a deadline: %w", err)
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.limits.body)); err != nil {
+			return fmt.Errorf("%w: %w", errBodyCut, err) // the connection is gone
 		}
 		var err error
 		if *body, err = readAll((*body)[:0], http.MaxBytesReader(w, r.Body, limit)); err != nil {
@@ -300,44 +308,6 @@ func readAll(b []byte, r io.Reader) ([]byte, error) {
 	}
 }
 
-// timedBody is a body without a bound on its size, which may take any time as
-// long as something comes every bodyTimeout.
-type timedBody struct {
-	body io.Reader
-	conn *http.ResponseController
-	last time.Time // when the deadline was moved
-}
-
-// newTimedBody returns the body of r, to be read while w is answered.
-func newTimedBody(w http.ResponseWriter, r *http.Request) io.Reader {
-	if r.ContentLength == 0 {
-		return r.Body
-	}
-	b := &timedBody{body: r.Body, conn: http.NewResponseController(w)}
-	b.extend(time.Now()) // for the rest of a body that nobody reads
-	return b
-}
-
-// extend moves the deadline on. That it cannot be moved means that the
-// connection is gone, which the next read tells.
-func (b *timedBody) extend(now time.Time) {
-	b.last = now
-	_ = b.conn.SetReadDeadline(now.Add(bodyTimeout))
-}
-
-// Read implements io.Reader.
-func (b *timedBody) Read(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(b.last) > time.Second {
-		b.extend(now)
-	}
-	n, err := b.body.Read(p)
-	if err == io.EOF {
-		// The work on the request may take longer than its body.
-		_ = b.conn.SetReadDeadline(time.Time{})
-	}
-	return n, err
-}
-
 // s3Body is an S3 payload whose errors carry S3's codes.
 type s3Body struct{ *sigv4.Body }
 
@@ -353,24 +323,17 @@ func (b s3Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// statusWriter remembers the status for the metrics, and gives the client
-// writeTimeout to take what is written: one that does not read would otherwise
-// hold the request, its buffers and the blobs it reads for ever.
+// statusWriter remembers the status for the metrics.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
-	last   time.Time // when the deadline was moved on; zero: not in this request
 }
-
-// writeTimeout is how long a client may take nothing of an answer.
-const writeTimeout = 30 * time.Second
 
 // WriteHeader implements http.ResponseWriter.
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 || w.status < 200 {
 		w.status = status
 	}
-	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -379,18 +342,7 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	w.extend()
 	return w.ResponseWriter.Write(p)
-}
-
-// extend moves the deadline on, once a second at most. The first write of a
-// request always does: the one before on the connection left its own behind.
-// That it cannot be moved means that the connection is gone, which the write tells.
-func (w *statusWriter) extend() {
-	if now := time.Now(); now.Sub(w.last) > time.Second {
-		w.last = now
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(now.Add(writeTimeout))
-	}
 }
 
 // Unwrap lets http.ResponseController reach the connection.

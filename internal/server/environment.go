@@ -16,6 +16,8 @@ import (
 type endpointFile struct {
 	Endpoint string
 	Region   string
+	Address  string // that the listener has
+	CAFile   string `json:",omitempty"` // as [Server.CAFile]
 }
 
 func endpointPath(dataDir string) string { return filepath.Join(dataDir, "endpoint.json") }
@@ -65,11 +67,19 @@ func Environment(dataDir string) ([]Variable, error) {
 		}
 		id, sec = k.ID, string(k.Secret.Expose())
 	}
-	return []Variable{
+	env := []Variable{
 		{"AWS_ENDPOINT_URL", e.Endpoint},
 		{"AWS_ACCESS_KEY_ID", id},
 		{"AWS_SECRET_ACCESS_KEY", sec},
 		{"AWS_REGION", e.Region},
 		{"AWS_DEFAULT_REGION", e.Region},
-	}, nil
+	}
+	if e.CAFile != "" {
+		ca, err := filepath.Abs(e.CAFile) // the shell may go elsewhere
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, Variable{"AWS_CA_BUNDLE", ca})
+	}
+	return env, nil
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -59,14 +58,4 @@ func (h countingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements slog.Handler.
 func (h countingHandler) WithGroup(name string) slog.Handler {
 	return countingHandler{h.Handler.WithGroup(name), h.total}
-}
-
-// httpErrors is where net/http writes what goes wrong below a request. Its
-// lines hold addresses, so they become an attribute.
-type httpErrors struct{ log *slog.Logger }
-
-// Write implements io.Writer.
-func (w httpErrors) Write(p []byte) (int, error) {
-	w.log.Warn("connection failed", "error", strings.TrimSpace(string(p)))
-	return len(p), nil
 }

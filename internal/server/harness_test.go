@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -77,12 +78,27 @@ func client(t testing.TB, endpoint, dataDir string, retries int) clients {
 }
 
 func clientFor(endpoint, id, secretKey, region string, retries int) clients {
+	return clientWith(&http.Transport{MaxIdleConnsPerHost: 64}, endpoint, id, secretKey, region, retries)
+}
+
+// clientOver makes clients that speak TLS to the server of a data directory,
+// at the listener's own address.
+func clientOver(t testing.TB, endpoint, dataDir string, trust *tls.Config) clients {
+	t.Helper()
+	k, err := readCredentials(CredentialsFile(dataDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clientWith(&http.Transport{MaxIdleConnsPerHost: 64, TLSClientConfig: trust}, endpoint, k.ID, string(k.Secret.Expose()), DefaultRegion, 1)
+}
+
+func clientWith(transport *http.Transport, endpoint, id, secretKey, region string, retries int) clients {
 	cfg := aws.Config{
 		Region:           region,
 		Credentials:      credentials.NewStaticCredentialsProvider(id, secretKey, ""),
 		BaseEndpoint:     &endpoint,
 		RetryMaxAttempts: retries,
-		HTTPClient:       &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
+		HTTPClient:       &http.Client{Transport: transport, Timeout: time.Minute},
 	}
 	return clients{
 		kms: awskms.NewFromConfig(cfg),

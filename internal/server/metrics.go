@@ -26,6 +26,9 @@ type metrics struct {
 
 	workerFailures *prometheus.CounterVec
 	workerSuccess  *prometheus.GaugeVec
+
+	connections *connectionMetrics
+	tls         *tlsMetrics
 }
 
 func newMetrics(trail *audit.Log, f failures) *metrics {
@@ -57,6 +60,7 @@ func newMetrics(trail *audit.Log, f failures) *metrics {
 			Name: "strongroom_worker_last_success_seconds", Help: "When each of the server's own jobs last ended well, in Unix seconds.",
 		}, []string{"worker"}),
 	}
+	m.connections, m.tls = newConnectionMetrics(m.registry), newTLSMetrics(m.registry)
 	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics, m.refusals, f.total, m.workerFailures, m.workerSuccess,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -21,6 +21,7 @@ func (s *Server) newEdge(g *gate.Gate, tokens *sts.Service) *edge {
 	}
 	return &edge{
 		regions:  s.cfg.Regions,
+		limits:   &s.cfg.limits,
 		gate:     g,
 		iam:      s.iam,
 		kms:      kmshttp.New(kmshttp.Config{Service: s.kms, Logger: s.log, Refused: refused(kms.EventSource)}),

@@ -46,8 +46,15 @@ func (f *refusals) allow() (suppressed int, ok bool) {
 	return suppressed, true
 }
 
-// refusalTimeout is how long the body of a refused request may take to come.
-const refusalTimeout = 5 * time.Second
+// logger returns what one more line may be logged with now. What was kept back
+// before it is told with it.
+func (f *refusals) logger() (*slog.Logger, bool) {
+	suppressed, ok := f.allow()
+	if suppressed > 0 {
+		return f.log.With("suppressed", suppressed), ok
+	}
+	return f.log, ok
+}
 
 // reason is the metric label of a refusal, from a small fixed set.
 func reason(err error) string {
@@ -56,6 +63,8 @@ func reason(err error) string {
 		return "unknown access key"
 	case errors.Is(err, errSessionToken):
 		return "session token"
+	case errors.Is(err, errHeaderSection):
+		return "header too large"
 	case errors.Is(err, errTooLarge):
 		return "body too large"
 	case errors.Is(err, errBodyCut):
@@ -74,7 +83,7 @@ func reason(err error) string {
 func (e *edge) refuse(w http.ResponseWriter, r *http.Request, svc service, c identity.Caller, err error) {
 	if r.ContentLength != 0 {
 		// When this fails the connection is gone, and nobody has to be waited for.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalTimeout))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.limits.refused))
 	}
 	why := reason(err)
 	e.metrics.refused.WithLabelValues(why).Inc()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,14 +26,8 @@ import (
 	"github.com/strongroom/strongroom/internal/sts"
 )
 
-// Limits of the listener. A request's headers must come within headerTimeout
-// and may have maxHeaderBytes; a connection idle for idleTimeout is closed.
-const (
-	headerTimeout   = 20 * time.Second
-	idleTimeout     = 3 * time.Minute
-	maxHeaderBytes  = 64 << 10
-	shutdownTimeout = 30 * time.Second
-)
+// shutdownTimeout is how long requests under way may take to finish at the end.
+const shutdownTimeout = 30 * time.Second
 
 // Server is an open data directory and its listener.
 type Server struct {
@@ -55,6 +48,7 @@ type Server struct {
 
 	metrics  *metrics
 	workers  *workers
+	certs    *certificates // nil without TLS
 	listener net.Listener
 	http     *http.Server
 }
@@ -89,16 +83,13 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		}
 		return nil, err
 	}
-	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("address %s is in use by another program: stop it, or listen elsewhere with --listen", cfg.Listen)
-		}
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.settleInstallation(ctx); err != nil {
 		return nil, err
 	}
-	return s, writeEndpoint(cfg.DataDir, endpointFile{Endpoint: s.Endpoint(), Region: s.Region()})
+	return s, writeEndpoint(cfg.DataDir, s.endpoint())
 }
 
 // openData opens everything below the listener, lowest first.
@@ -174,6 +165,9 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.metrics = newMetrics(s.trail, s.failures)
 	g.OnFailure(func(source, code string) { s.metrics.refusals.WithLabelValues(source, code).Inc() })
+	if s.certs, err = openCertificates(ctx, s.store, c.module, cfg, s.metrics.tls); err != nil {
+		return err
+	}
 	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))
 	s.workers = &workers{
 		log: s.log, clock: cfg.Clock,
@@ -188,12 +182,16 @@ func (s *Server) openData(ctx context.Context) (err error) {
 
 // jobs are the server's workers.
 func (s *Server) jobs() []worker {
-	return []worker{
+	jobs := []worker{
 		{name: "clock", every: time.Minute, run: s.watchClock},
 		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
 		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
+	if s.certs != nil {
+		jobs = append(jobs, s.certs.job())
+	}
+	return jobs
 }
 
 // destroyKeys destroys the KMS keys whose waiting period has ended. What has
@@ -281,16 +279,6 @@ func (s *Server) openTrail(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *Server) newHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(httpErrors{s.log}, "", 0),
-	}
-}
-
 // Serve answers requests until ctx is done, then lets those under way finish
 // (for 30 seconds at most) and closes everything.
 func (s *Server) Serve(ctx context.Context) error {
@@ -357,9 +345,6 @@ func exists(path string) (bool, error) {
 	}
 	return err == nil, err
 }
-
-// Endpoint returns the base URL of the listener.
-func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String() }
 
 // Account returns the id of the root credential's account.
 func (s *Server) Account() string { return s.cfg.Account }

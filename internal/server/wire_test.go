@@ -352,7 +352,13 @@ func eventually(t testing.TB, what string, cond func() bool) {
 // name{label="x"}; 0 when it is not there.
 func metric(t testing.TB, endpoint, series string) float64 {
 	t.Helper()
-	resp, err := http.Get(endpoint + "/_/metrics")
+	return metricFrom(t, http.DefaultClient, endpoint, series)
+}
+
+// metricFrom is metric through a client that trusts the server.
+func metricFrom(t testing.TB, c *http.Client, endpoint, series string) float64 {
+	t.Helper()
+	resp, err := c.Get(endpoint + "/_/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
