@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -39,6 +41,7 @@ func TestScripts(t *testing.T) {
 //	start NAME REGEXP COMMAND...      start COMMAND in the background and wait for a line of its output
 //	expect NAME REGEXP [VARIABLE]     wait for another one; its first group goes into VARIABLE
 //	signal NAME TERM|INT|KILL         send it and wait for the end, with status 0 unless killed; stdout is all its output
+//	hangup NAME                       send it SIGHUP, after which it goes on
 //	finish NAME                       wait for the end, with status 0; stdout is all its output
 //	fails STATUS REGEXP COMMAND...    COMMAND exits with STATUS and one line on standard error, "strongroom: " and REGEXP
 //	login [FLAG...]                   put what `strongroom env` prints into the environment
@@ -79,7 +82,7 @@ func runScripts(t *testing.T, dir string) {
 			"serve": serveScript, "start": startScript, "expect": expectScript, "signal": signalScript, "finish": finishScript,
 			"fails": failsScript, "login": loginScript, "api": apiScript, "get": getScript, "await": awaitScript, "capture": captureScript,
 			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
-			"aws": awsScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript,
+			"aws": awsScript, "hangup": hangupScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript,
 		},
 		RequireUniqueNames: true,
 	})
@@ -129,7 +132,7 @@ func environment(ts *testscript.TestScript) []string {
 		"PATH", "HOME", "TMPDIR", "WORK", "TESTDATA", "ENDPOINT", "PYENV_VERSION",
 		"STRONGROOM_ROOT_ACCESS_KEY_ID", "STRONGROOM_ROOT_SECRET_ACCESS_KEY",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
-		"AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS",
+		"AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS", "AWS_CA_BUNDLE",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
@@ -180,7 +183,7 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 		line = append(line, "--listen", "127.0.0.1:0")
 	}
 	background(ts, name, append(line, args...))
-	ts.Setenv("ENDPOINT", expectLine(ts, name, `^  endpoint +(http://\S+)$`)[1])
+	ts.Setenv("ENDPOINT", expectLine(ts, name, `^  endpoint +(https?://\S+)$`)[1])
 	expectLine(ts, name, "^  aws kms create-key$")
 }
 
@@ -211,6 +214,11 @@ func signalScript(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s after %s: %v\n%s", args[0], args[1], err, ts.ReadFile(args[0]+".log"))
 	}
 	_, _ = io.WriteString(ts.Stdout(), out)
+}
+
+func hangupScript(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 1 && processes(ts)[args[0]] != nil, "hangup NAME")
+	ts.Check(processes(ts)[args[0]].signal(syscall.SIGHUP))
 }
 
 func finishScript(ts *testscript.TestScript, neg bool, args []string) {
@@ -320,13 +328,28 @@ func apiScript(ts *testscript.TestScript, neg bool, args []string) {
 
 // do sends a request and puts the answer's body into stdout.
 func do(ts *testscript.TestScript, req *http.Request) int {
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	transport := transport(ts)
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
 	ts.Check(err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	ts.Check(err)
 	_, _ = ts.Stdout().Write(b)
 	return resp.StatusCode
+}
+
+// transport trusts AWS_CA_BUNDLE, as AWS's clients do.
+func transport(ts *testscript.TestScript) *http.Transport {
+	t := &http.Transport{}
+	if file := ts.Getenv("AWS_CA_BUNDLE"); file != "" {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM([]byte(ts.ReadFile(file))) {
+			ts.Fatalf("%s holds no certificate", file)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return t
 }
 
 func getScript(ts *testscript.TestScript, neg bool, args []string) {
@@ -341,7 +364,7 @@ func getScript(ts *testscript.TestScript, neg bool, args []string) {
 func awaitScript(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 1, "await PATH")
 	for late := time.Now().Add(patience); ; {
-		resp, err := http.Get(ts.Getenv("ENDPOINT") + args[0])
+		resp, err := (&http.Client{Transport: transport(ts)}).Get(ts.Getenv("ENDPOINT") + args[0])
 		ts.Check(err)
 		ts.Check(resp.Body.Close())
 		if resp.StatusCode < 400 {

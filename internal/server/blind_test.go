@@ -44,8 +44,8 @@ func disguises(what string, secretBytes []byte) map[string][]byte {
 func TestBlindness(t *testing.T) {
 	dir := dataDirIn(t)
 	var log safeBuffer
-	s, stop := start(t, Config{DataDir: dir, Logger: log.logger()})
-	c := client(t, s.Endpoint(), dir, 1)
+	s, stop := start(t, Config{DataDir: dir, Logger: log.logger(), TLS: TLSSelf})
+	c := clientOver(t, s.Endpoint(), dir, trusting(t, CAFile(dir)))
 	ctx := t.Context()
 
 	secrets := map[string][]byte{}
@@ -96,10 +96,14 @@ func TestBlindness(t *testing.T) {
 	}
 	secrets["root key file"] = bytes.TrimSpace(root)[len("STRONGROOM-ROOT-KEY-"):]
 
+	for _, b := range []hsm.Binding{caBinding, serverBinding} {
+		hide("key "+b.KeyID, signingScalar(t, s, RootKeyFile(dir), b))
+	}
+
 	search := func(when string) {
 		t.Helper()
 		files := 0
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		look := func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
@@ -114,8 +118,11 @@ func TestBlindness(t *testing.T) {
 				}
 			}
 			return nil
-		})
-		if err != nil {
+		}
+		if err := filepath.WalkDir(dir, look); err != nil {
+			t.Fatal(err)
+		}
+		if err := filepath.WalkDir(CAFile(dir), look); err != nil { // public, beside the directory
 			t.Fatal(err)
 		}
 		if files < 5 {
@@ -136,13 +143,13 @@ func TestBlindness(t *testing.T) {
 // with another's.
 func TestCopyWithoutRootKey(t *testing.T) {
 	dir := dataDirIn(t)
-	_, stop := start(t, Config{DataDir: dir})
+	_, stop := start(t, Config{DataDir: dir, TLS: TLSSelf})
 	stop()
 	copied := dataDirIn(t)
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := New(t.Context(), Config{DataDir: copied, Listen: "127.0.0.1:0"})
+	_, err := New(t.Context(), Config{DataDir: copied, Listen: "127.0.0.1:0", TLS: TLSSelf})
 	if err == nil || !strings.Contains(err.Error(), "is missing") || !strings.Contains(err.Error(), RootKeyFile(copied)) {
 		t.Errorf("without a root key: got %v, want an error that names the missing file", err)
 	}
@@ -152,7 +159,7 @@ func TestCopyWithoutRootKey(t *testing.T) {
 	if err := hsm.CreateRootKeyFile(RootKeyFile(copied)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(t.Context(), Config{DataDir: copied, Listen: "127.0.0.1:0"})
+	_, err = New(t.Context(), Config{DataDir: copied, Listen: "127.0.0.1:0", TLS: TLSSelf})
 	if err == nil || !strings.Contains(err.Error(), "was made with root key") {
 		t.Errorf("with another root key: got %v, want an error that names both", err)
 	}

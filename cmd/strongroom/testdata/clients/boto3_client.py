@@ -10,6 +10,7 @@ import io
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 import urllib.error
@@ -53,7 +54,7 @@ def fetch(url, method="GET", body=None, headers=None):
     """An HTTP request without SDK: status and body."""
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as e:
         return e.code, e.read()
