@@ -66,6 +66,9 @@ const (
 func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	w := &statusWriter{ResponseWriter: rw}
+	if r.TLS != nil && r.ContentLength != 0 {
+		w.unread = &unread{r, e.limits}
+	}
 	svc := ownPages
 	var c identity.Caller
 	e.metrics.inFlight.Inc()
@@ -327,12 +330,17 @@ func (b s3Body) Read(p []byte) (int, error) {
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	unread *unread // nil: nothing to take before a refusal
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 || w.status < 200 {
 		w.status = status
+	}
+	if w.unread != nil && status >= 400 {
+		w.unread.discard(w)
+		w.unread = nil
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

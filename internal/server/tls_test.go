@@ -631,3 +631,38 @@ func exchangeOver(t testing.TB, c net.Conn, wire []byte) answer {
 	go func() { _, _ = c.Write(wire) }()
 	return readAnswerFrom(t, c)
 }
+
+// TestTLSRefusedUpload: a client that sends all before it listens hears why its
+// upload was refused, though the server did not want the body.
+func TestTLSRefusedUpload(t *testing.T) {
+	t.Parallel()
+	cfg := wireConfig(dataDirIn(t))
+	cfg.TLS = TLSSelf
+	cfg.limits.refused = time.Second
+	s, _ := start(t, cfg)
+	for _, tt := range []struct {
+		name   string
+		m      message
+		cut    int // bytes that are not sent
+		status int
+	}{
+		{"no such bucket", message{method: "PUT", path: "/bucket/key", body: strings.Repeat("x", 8<<20)}, 0, 404},
+		{"small", message{method: "PUT", path: "/bucket/key", body: "x"}, 0, 404},
+		{"not all of it comes", message{method: "PUT", path: "/bucket/key", body: strings.Repeat("x", 8<<20)}, 1 << 20, 404},
+		{"asks first", message{method: "PUT", path: "/bucket/key", body: strings.Repeat("x", 8<<20), unsigned: []field{{"Expect", "100-continue"}}}, 8 << 20, 404},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := dialTLS(t, s, &tls.Config{InsecureSkipVerify: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wire := mustSign("s3", tt.m)
+			if _, err := c.Write(wire[:len(wire)-tt.cut]); err != nil {
+				t.Fatal(err)
+			}
+			if a := readAnswerFrom(t, c); a.status != tt.status {
+				t.Errorf("got %d %s, want %d", a.status, a.body, tt.status)
+			}
+		})
+	}
+}
