@@ -219,8 +219,11 @@ def check_virtual_hosted(bucket):
     socket.getaddrinfo = lambda host, *rest, **more: resolve("127.0.0.1" if host.endswith(("localhost", "amazonaws.com")) else host, *rest, **more)
     try:
         port = ENDPOINT.rsplit(":", 1)[1]
-        for domain in ("localhost", "s3.localhost", f"s3.{REGION}.amazonaws.com"):
-            virtual = boto3.client("s3", endpoint_url=f"http://{domain}:{port}", region_name=REGION,
+        scheme = ENDPOINT.split(":")[0]
+        # OpenSSL takes no certificate for *.localhost: it wants two labels behind a wildcard.
+        domains = ["s3.localhost", f"s3.{REGION}.amazonaws.com"] + ["localhost"] * (scheme == "http")
+        for domain in domains:
+            virtual = boto3.client("s3", endpoint_url=f"{scheme}://{domain}:{port}", region_name=REGION,
                                    config=Config(s3={"addressing_style": "virtual"}, signature_version="s3v4", retries={"max_attempts": 0}))
             hosts = []
             virtual.meta.events.register("before-send.s3", lambda request, **_: hosts.append(request.url.split("/")[2]))
