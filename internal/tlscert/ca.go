@@ -4,7 +4,6 @@
 package tlscert
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -193,5 +192,5 @@ func Certificate(cert *x509.Certificate, key crypto.Signer) *tls.Certificate {
 // Covers reports whether cert is for just these names.
 func Covers(cert *x509.Certificate, names Names) bool {
 	return slices.Equal(cert.DNSNames, names.DNS) &&
-		slices.EqualFunc(cert.IPAddresses, names.IPs, func(a, b net.IP) bool { return bytes.Equal(a, b) })
+		slices.EqualFunc(cert.IPAddresses, names.IPs, net.IP.Equal)
 }
