@@ -31,8 +31,8 @@ func (s *Service) headerKey(k *snapshot, handle *hsm.BackingKey) *hsm.MACKey {
 // claims to be under a portable key that is here.
 func (s *Service) findPortable(ctx context.Context, call *gate.Call, src *source) error {
 	claimed, err := ciphertext.Peek(src.blob)
-	if err != nil || claimed.Region != call.Caller.Region {
-		return nil
+	if err != nil || claimed.Region != call.Caller.Region || !isAccount(claimed.Account) || !isKeyID(claimed.KeyID) {
+		return nil // the last two: a name that is not even one must not reach the database
 	}
 	k, err := s.key(ctx, kmsdb.KeyRef{Account: claimed.Account, Region: claimed.Region, ID: claimed.KeyID})
 	if errors.Is(err, store.ErrNotFound) || err == nil && !k.key.Portable {
@@ -46,4 +46,14 @@ func (s *Service) findPortable(ctx context.Context, call *gate.Call, src *source
 		src.key = k
 	}
 	return nil
+}
+
+// isAccount reports whether id is an account id: 12 digits.
+func isAccount(id string) bool {
+	for i := range len(id) {
+		if id[i] < '0' || id[i] > '9' {
+			return false
+		}
+	}
+	return len(id) == 12
 }
