@@ -70,3 +70,14 @@ func RemoveMark(dataDir string) error {
 	}
 	return durable.SyncDir(dataDir)
 }
+
+// RefuseBackup returns an error for a directory that is a backup. It has the
+// form of a data directory, and would be one no more if it were served.
+func RefuseBackup(dir string) error {
+	for _, name := range []string{manifestName, manifestPart} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, fmt.Errorf("%s is a backup, and stays one: make a data directory of it by `strongroom restore`", dir))
+		}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,21 +21,75 @@ import (
 )
 
 // backupEnv makes the test binary a backup of this data directory into
-// backupDestEnv that stops for ever after its first two files.
+// backupDestEnv, or, with restoreKeyEnv, a restore of it into there, that stops
+// for ever after its first two files.
 const (
 	backupEnv     = "STRONGROOM_TEST_BACKUP"
 	backupDestEnv = "STRONGROOM_TEST_BACKUP_DEST"
+	restoreKeyEnv = "STRONGROOM_TEST_RESTORE_KEY"
 )
 
-func backupAndStop(dir, dest string) {
-	_, err := Backup(context.Background(), BackupConfig{DataDir: dir, Dest: dest, Progress: func(t backup.Totals) {
+func backupAndStop(from, to string) {
+	stop := func(t backup.Totals) {
 		if t.Files == 2 {
 			println("stopped")
 			select {}
 		}
-	}})
-	println("the backup ended", err)
-	os.Exit(1)
+	}
+	if key := os.Getenv(restoreKeyEnv); key != "" {
+		_, _, _ = Restore(context.Background(), RestoreConfig{Source: from, DataDir: to, RootKeyFile: key, Progress: stop})
+	} else {
+		_, _ = Backup(context.Background(), BackupConfig{DataDir: from, Dest: to, Progress: stop})
+	}
+	os.Exit(1) // it did not get that far
+}
+
+// startStopped runs backupAndStop in a process of its own until it has stopped.
+func startStopped(t *testing.T, from, to, restoreKey string) (kill func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), backupEnv+"="+from, backupDestEnv+"="+to, restoreKeyEnv+"="+restoreKey)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it was killed
+	})
+	t.Cleanup(kill)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "stopped" { // the log comes the same way
+	}
+	if lines.Text() != "stopped" {
+		t.Fatal("the process ended by itself")
+	}
+	return kill
+}
+
+// TestKilledRestore kills a restore in the middle: there is no data directory,
+// and the next restore makes it.
+func TestKilledRestore(t *testing.T) {
+	dir, dest := sourceOf(t)
+	restored := filepath.Join(t.TempDir(), "restored")
+	startStopped(t, dest, restored, RootKeyFile(dir))()
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(restored), "*"))
+	if err != nil || len(left) != 1 || !strings.HasPrefix(left[0], restored+".restoring-") {
+		t.Errorf("got %q (%v) left, want one directory that says what it was to be", left, err)
+	}
+	if _, err := New(t.Context(), Config{DataDir: left[0], RootKeyFile: RootKeyFile(dir), Listen: "127.0.0.1:0"}); err == nil {
+		t.Error("half of a backup was served")
+	}
+	cfg := Config{DataDir: restored, RootKeyFile: RootKeyFile(dir)}
+	if _, _, err := Restore(t.Context(), RestoreConfig{Source: dest, DataDir: restored, RootKeyFile: cfg.RootKeyFile}); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = start(t, cfg)
 }
 
 // TestKilledBackup kills a backup in the middle. While it ran nothing that it
@@ -56,19 +111,7 @@ func TestKilledBackup(t *testing.T) {
 		}
 	}
 	dest := filepath.Join(t.TempDir(), "backup")
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), backupEnv+"="+dir, backupDestEnv+"="+dest)
-	out, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill() }()
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "stopped\n" {
-		t.Fatalf("got %q, %v from the backup", line, err)
-	}
+	kill := startStopped(t, dir, dest, "")
 
 	// Everything is deleted, and the server killed and started, in a manner of
 	// speaking: Recover runs as at a start. The files stay.
@@ -93,10 +136,7 @@ func TestKilledBackup(t *testing.T) {
 		t.Errorf("got %v, %v of the lock during a backup, want it refused", ok, err)
 	}
 
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // it was killed
+	kill()
 	for _, b := range doomed {
 		for hasBlob(t, dir, b.Key) { // until the collector looks again
 			if _, err := cl.s3.HeadBucket(t.Context(), &awss3.HeadBucketInput{Bucket: bucket}); err != nil {

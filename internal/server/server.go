@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/backup"
 	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/iam"
@@ -96,6 +97,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 func (s *Server) openData(ctx context.Context) (err error) {
 	cfg := s.cfg
 	if err := durable.Mkdir(cfg.DataDir, 0o700); err != nil {
+		return err
+	}
+	if err := backup.RefuseBackup(cfg.DataDir); err != nil {
 		return err
 	}
 	if s.lock, err = durable.Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {

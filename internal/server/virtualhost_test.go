@@ -179,7 +179,7 @@ func TestHosts(t *testing.T) {
 		{"bucket that ends in a dot", "bucket..localhost", "/key", 400, "<Code>InvalidBucketName<"},
 		{"key too long", "bucket.localhost", "/" + strings.Repeat("x", 1025), 400, "<Code>KeyTooLongError<"},
 		{"key that climbs", "bucket.localhost", "/../key", 400, "<Code>InvalidURI<"},
-		{"our own page", "bucket.localhost", "/_/health", 200, `{"status":"ok"}`},
+		{"our own page", "bucket.localhost", "/_/health", 200, `"status":"ok"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := ask(t, s.Endpoint(), "s3", message{method: "GET", host: tt.host, path: tt.path})
