@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,9 @@ import (
 // serveEnv makes the test binary a server: its value is the data directory.
 const serveEnv = "STRONGROOM_TEST_SERVE"
 
+// serveConnectionsEnv is that server's MaxConnections.
+const serveConnectionsEnv = "STRONGROOM_TEST_CONNECTIONS"
+
 // trimEnv makes that server trim its change feed all the time, to one change.
 const trimEnv = "STRONGROOM_TEST_TRIM"
 
@@ -39,7 +43,8 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	s, err := New(context.Background(), Config{DataDir: dir, Listen: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	connections, _ := strconv.Atoi(os.Getenv(serveConnectionsEnv)) // 0, the default, when it is not set
+	s, err := New(context.Background(), Config{DataDir: dir, Listen: "127.0.0.1:0", MaxConnections: connections, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		println(err.Error())
 		os.Exit(1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,40 +187,58 @@ func TestSlowClients(t *testing.T) {
 	eventually(t, "no file of a cut upload", func() bool { return len(files(t, objectsDir(dir))) == 0 })
 }
 
-// TestSlowReaderWithinRate takes an answer slowly, but fast enough: it gets it
-// whole, though one write of the server takes longer than its patience.
-func TestSlowReaderWithinRate(t *testing.T) {
-	t.Parallel()
-	cfg := wireConfig(dataDirIn(t))
-	cfg.limits = limits{patience: 500 * time.Millisecond, rate: 1 << 10}
-	s, _ := start(t, cfg)
-	putBucket(t, s.Endpoint(), "bucket")
-	content := strings.Repeat("0123456789abcdef", 1<<20)
-	putKey(t, s.Endpoint(), "/bucket/key", content)
-	conn := dial(t, s.Endpoint())
-	if err := conn.SetReadBuffer(64 << 10); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Write(mustSign("s3", message{method: "GET", path: "/bucket/key"})); err != nil {
-		t.Fatal(err)
-	}
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var got bytes.Buffer
-	pause := time.NewTicker(100 * time.Millisecond)
-	defer pause.Stop()
-	for range 20 { // two seconds of 1.3 MB/s
-		if _, err := io.CopyN(&got, resp.Body, 128<<10); err != nil {
-			t.Fatal(err)
-		}
-		<-pause.C
-	}
-	if _, err := io.Copy(&got, resp.Body); err != nil || got.String() != content {
-		t.Errorf("got %d bytes, %v, want %d", got.Len(), err, len(content))
+// TestSlowReaders: one write of the server may take far longer than its
+// patience, as long as the client takes enough of it all the time.
+func TestSlowReaders(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		bytes int // taken
+		every time.Duration
+		after time.Duration // when the server gives up; 0: never
+	}{
+		{"4 KiB a second", 4096, time.Second, 0},
+		{"just the rate", 1024, time.Second, 0},
+		{"half the rate", 512, time.Second, 60 * time.Second},
+		{"a byte a second", 1, time.Second, 30 * time.Second},
+		{"64 KiB every 25 s", 65536, 25 * time.Second, 0},
+		{"nothing", 0, 0, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l limits
+				l.complete()
+				ours, theirs := net.Pipe()
+				lines := &refusals{log: slog.New(slog.DiscardHandler), clock: time.Now}
+				table := newConnections(nil, l, 1, false, newConnectionMetrics(prometheus.NewRegistry()), lines)
+				c := &conn{Conn: ours, table: table, patience: l.newPatience()}
+				content := bytes.Repeat([]byte("0123456789abcdef"), 1<<14)
+				var got bytes.Buffer
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for tt.bytes > 0 {
+						time.Sleep(tt.every) // of the bubble's clock
+						if _, err := io.CopyN(&got, theirs, int64(tt.bytes)); err != nil {
+							return
+						}
+					}
+				}()
+				began := time.Now()
+				n, err := c.Write(content)
+				took := time.Since(began)
+				_ = ours.Close()
+				<-done
+				if tt.after == 0 {
+					if err != nil || n != len(content) || !bytes.Equal(got.Bytes(), content) {
+						t.Errorf("got %d bytes over after %v, %v, want all %d", n, took, err, len(content))
+					}
+					return
+				}
+				if err == nil || took < tt.after-4*time.Second || took > tt.after+4*time.Second {
+					t.Errorf("got %v after %v, want an error after %v", err, took, tt.after)
+				}
+			})
+		})
 	}
 }
 
