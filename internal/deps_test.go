@@ -33,6 +33,10 @@ var imports = map[string][]string{
 	"internal/jsonstring": {},
 	"internal/identity":   {"internal/arn"},
 
+	// Test kits below everything.
+	"internal/durable/crashfs": {"internal/durable"},
+	"internal/durable/errorfs": {"internal/durable"},
+
 	// State, shapes, trail and custody: none knows another.
 	"internal/store":           {},
 	"internal/store/sqlite":    {"internal/durable", "internal/store"},

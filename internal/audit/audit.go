@@ -19,6 +19,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // MaxRecord is the greatest length of one record in bytes. A Record whose
@@ -57,6 +59,9 @@ type Config struct {
 	// Durable makes Append wait until its record is on disk. It does not
 	// concern AppendChange: a change is on disk in the store already.
 	Durable bool
+
+	// FS is the file system that Dir is on. nil means the machine's.
+	FS durable.FS
 
 	// Logger gets what recovery cut off and when the trail stops and starts
 	// being writable. nil means slog.Default().

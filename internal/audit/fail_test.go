@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -10,17 +11,45 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
+	"github.com/strongroom/strongroom/internal/durable/errorfs"
 )
 
 // badDisk is the real disk with faults. A nil function is no fault; what it
 // returns is returned in place of the real call when it is not nil.
 type badDisk struct {
-	osDisk
+	durable.FS
 	mu       sync.Mutex // guards the functions
 	write    func(n int) (int, error)
 	truncate func() error
 	sync     func() error
 	begin    func() error // of a segment, after the file was made
+}
+
+func newBadDisk() *badDisk {
+	d := &badDisk{}
+	d.FS = errorfs.Wrap(durable.OS{}, d.fault)
+	return d
+}
+
+// fault is what the disk does to a segment.
+func (d *badDisk) fault(op errorfs.Op) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	segment := strings.HasPrefix(filepath.Base(op.Path), "segment-")
+	switch {
+	case op.Kind == errorfs.Write && segment && d.write != nil:
+		n, err := d.write(op.Size)
+		return errorfs.Short{N: n, Err: err}
+	case op.Kind == errorfs.Truncate && segment && d.truncate != nil:
+		return d.truncate()
+	case op.Kind == errorfs.Sync && segment && d.sync != nil:
+		return d.sync()
+	case op.Kind == errorfs.Sync && filepath.Ext(op.Path) == "" && d.begin != nil: // the directory
+		return d.begin()
+	}
+	return nil
 }
 
 // set changes the faults while the log runs.
@@ -35,65 +64,13 @@ func (d *badDisk) heal() {
 	d.set(func(d *badDisk) { d.write, d.truncate, d.sync, d.begin = nil, nil, nil, nil })
 }
 
-func (d *badDisk) create(path string, header []byte) error {
-	if err := d.osDisk.create(path, header); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.begin != nil {
-		return d.begin()
-	}
-	return nil
-}
-
-func (d *badDisk) open(path string) (file, error) {
-	f, err := d.osDisk.open(path)
-	return &badFile{f, d}, err
-}
-
-type badFile struct {
-	file
-	disk *badDisk
-}
-
-func (f *badFile) WriteAt(p []byte, off int64) (int, error) {
-	f.disk.mu.Lock()
-	defer f.disk.mu.Unlock()
-	if f.disk.write == nil {
-		return f.file.WriteAt(p, off)
-	}
-	n, failed := f.disk.write(len(p))
-	if _, err := f.file.WriteAt(p[:n], off); err != nil {
-		return 0, err
-	}
-	return n, failed
-}
-
-func (f *badFile) Truncate(size int64) error {
-	f.disk.mu.Lock()
-	defer f.disk.mu.Unlock()
-	if f.disk.truncate != nil {
-		return f.disk.truncate()
-	}
-	return f.file.Truncate(size)
-}
-
-func (f *badFile) Sync() error {
-	f.disk.mu.Lock()
-	defer f.disk.mu.Unlock()
-	if f.disk.sync != nil {
-		return f.disk.sync()
-	}
-	return f.file.Sync()
-}
-
 // openBad opens a trail on a disk without faults as yet.
 func openBad(t *testing.T, cfg Config) (*Log, *badDisk) {
 	t.Helper()
-	d := &badDisk{}
+	d := newBadDisk()
 	cfg.Logger = quiet
-	l, err := open(cfg, d)
+	cfg.FS = d
+	l, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"iter"
 	"os"
 	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // pollEvery is how often Follow looks for more. Polling works across processes
@@ -40,7 +42,7 @@ func follow(ctx context.Context, dir string, from Position, yield func(Entry) bo
 		if ok, err := awaitSegment(ctx, dir, number); !ok || err != nil {
 			return err
 		}
-		r, err := openSegment(dir, number, after)
+		r, err := openSegment(durable.OS{}, dir, number, after)
 		if err != nil {
 			return err
 		}

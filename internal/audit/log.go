@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // Log is a trail that is open for writing. It is safe for concurrent use.
@@ -16,9 +18,9 @@ import (
 // then takes wmu; whoever gets wmu first writes the group for all of them, and
 // the next group forms meanwhile. Locks are taken in the order wmu, smu, mu.
 type Log struct {
-	cfg  Config
-	disk disk
-	lock io.Closer // of the directory, against other processes
+	cfg   Config
+	files durable.Files
+	lock  io.Closer // of the directory, against other processes
 
 	mu      sync.Mutex // guards pending, spare, closed
 	pending *group     // records not yet written; nil when there are none
@@ -36,7 +38,7 @@ type Log struct {
 	out      []byte     // buffer for one write
 
 	smu    sync.Mutex // guards synced; it and wmu guard file: both to change it, either to use it
-	file   file
+	file   durable.File
 	synced int64 // the value written had when it was last on disk
 
 	written    atomic.Int64 // bytes written since Open

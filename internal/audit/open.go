@@ -23,22 +23,21 @@ const retryEvery = 250 * time.Millisecond
 // a power cut. Anything else that is wrong with the last segment, with the
 // header of any other or with their numbering is a *DamageError, and nothing is
 // changed. The records of the other segments are not read: Verify does that.
-func Open(cfg Config) (*Log, error) { return open(cfg, osDisk{}) }
-
-func open(cfg Config, d disk) (_ *Log, err error) {
+func Open(cfg Config) (*Log, error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("audit: Config.Dir is required")
 	}
 	cfg = cfg.withDefaults()
-	if err := durable.Mkdir(cfg.Dir, 0o700); err != nil {
+	files := durable.On(cfg.FS)
+	if err := files.Mkdir(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the audit directory: %w", err)
 	}
-	lock, err := durable.Lock(filepath.Join(cfg.Dir, "lock"))
+	lock, err := files.FS().Lock(filepath.Join(cfg.Dir, "lock"))
 	if err != nil {
 		return nil, fmt.Errorf("locking the audit directory: %w", err)
 	}
 	l := &Log{
-		cfg: cfg, disk: d, lock: lock, retryEvery: retryEvery,
+		cfg: cfg, files: files, lock: lock, retryEvery: retryEvery,
 		dirty:   make(chan struct{}, 1),
 		failing: make(chan struct{}, 1),
 		stop:    make(chan struct{}),
@@ -60,20 +59,25 @@ func open(cfg Config, d disk) (_ *Log, err error) {
 // last segment.
 func (l *Log) resume() error {
 	dir := l.cfg.Dir
-	count, err := listSegments(dir)
+	for _, pattern := range []string{"segment-*.log", "segment-*.log.cut-*"} {
+		if err := l.files.RemoveTemps(filepath.Join(dir, pattern)); err != nil {
+			return fmt.Errorf("removing what a crash left: %w", err)
+		}
+	}
+	count, err := listSegments(l.files.FS(), dir)
 	if err != nil {
 		return err
 	}
 	if count == 0 {
 		h := header{number: 1}
-		if err := l.disk.create(segmentPath(dir, 1), h.append(nil)); err != nil {
+		if err := createSegment(l.files, segmentPath(dir, 1), h.append(nil)); err != nil {
 			return fmt.Errorf("beginning the audit trail: %w", err)
 		}
 		count = 1
 	}
 	var before int64
 	for n := int64(1); n <= count; n++ {
-		h, err := statSegment(dir, n)
+		h, err := statSegment(l.files.FS(), dir, n)
 		if err != nil {
 			return err
 		}
@@ -82,19 +86,19 @@ func (l *Log) resume() error {
 		}
 		before = h.lastChange
 	}
-	at, tornBytes, err := scanSegment(dir, count, nil, func(int64, int64, frame) error { return nil })
+	at, tornBytes, err := scanSegment(l.files.FS(), dir, count, nil, func(int64, int64, frame) error { return nil })
 	if err != nil {
 		return err
 	}
 	path := segmentPath(dir, count)
-	info, err := os.Stat(path)
+	info, err := l.files.FS().Stat(path)
 	if err != nil {
 		return err
 	}
 	l.number, l.size, l.at, l.accepted = count, info.Size()-tornBytes, at, at.change
 	l.change.Store(at.change)
 	l.segments.Store(count)
-	if l.file, err = l.disk.open(path); err != nil {
+	if l.file, err = openForWriting(l.files, path); err != nil {
 		return fmt.Errorf("opening the last audit segment: %w", err)
 	}
 	if err := l.cutTorn(tornBytes); err != nil {
@@ -116,15 +120,15 @@ func (l *Log) cutTorn(tornBytes int64) error {
 			return fmt.Errorf("cutting off the torn end of %s: %w", name, err)
 		}
 	}
-	if err := l.file.Sync(); err != nil {
+	if err := l.file.SyncData(); err != nil {
 		return fmt.Errorf("bringing %s to disk: %w", name, err)
 	}
 	return nil
 }
 
 // statSegment reads the header of a segment.
-func statSegment(dir string, number int64) (header, error) {
-	f, err := os.Open(segmentPath(dir, number))
+func statSegment(fsys durable.FS, dir string, number int64) (header, error) {
+	f, err := fsys.OpenFile(segmentPath(dir, number), os.O_RDONLY, 0)
 	if err != nil {
 		return header{}, fmt.Errorf("opening an audit segment: %w", err)
 	}

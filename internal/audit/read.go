@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // errTorn is what a reader returns where a write was interrupted, or is just
@@ -15,7 +16,7 @@ var errTorn = errors.New("the last write is not complete")
 
 // reader reads the frames of one segment in order.
 type reader struct {
-	file   *os.File
+	file   durable.File
 	number int64
 	offset int64 // of the next frame
 	at     link  // where the chain stands before it
@@ -126,7 +127,7 @@ func (e Entry) After() Position {
 func Entries(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := errors.New("stopped")
-		_, err := scan(dir, func(number, offset int64, f frame) error {
+		_, err := scan(durable.OS{}, dir, func(number, offset int64, f frame) error {
 			if !yield(Entry{f.change, number, offset, bytes.Clone(f.record)}, nil) {
 				return stopped
 			}
@@ -147,20 +148,20 @@ type scanned struct {
 
 // scan gives every frame of the trail in dir to visit, which may stop it by an
 // error.
-func scan(dir string, visit func(number, offset int64, f frame) error) (s scanned, err error) {
-	if s.segments, err = listSegments(dir); err != nil {
+func scan(fsys durable.FS, dir string, visit func(number, offset int64, f frame) error) (s scanned, err error) {
+	if s.segments, err = listSegments(fsys, dir); err != nil {
 		return s, err
 	}
 	if s.segments == 0 {
 		return s, &DamageError{Segment: 1, Reason: "the segment is missing"}
 	}
 	for n := int64(1); n <= s.segments; n++ {
-		if s.at, s.tornBytes, err = scanSegment(dir, n, &s.at, visit); err != nil {
+		if s.at, s.tornBytes, err = scanSegment(fsys, dir, n, &s.at, visit); err != nil {
 			return s, err
 		}
 		if s.tornBytes > 0 && n < s.segments {
 			// A segment is complete and on disk before the next one is begun.
-			info, err := os.Stat(segmentPath(dir, n))
+			info, err := fsys.Stat(segmentPath(dir, n))
 			if err != nil {
 				return s, err
 			}
@@ -173,8 +174,8 @@ func scan(dir string, visit func(number, offset int64, f frame) error) (s scanne
 // scanSegment is scan for one segment, which follows after in the chain; nil
 // takes the header's word for it. It returns where the chain stands at the end
 // and how many bytes of an incomplete frame follow.
-func scanSegment(dir string, number int64, after *link, visit func(number, offset int64, f frame) error) (link, int64, error) {
-	r, err := openSegment(dir, number, after)
+func scanSegment(fsys durable.FS, dir string, number int64, after *link, visit func(number, offset int64, f frame) error) (link, int64, error) {
+	r, err := openSegment(fsys, dir, number, after)
 	if err != nil {
 		return link{}, 0, err
 	}

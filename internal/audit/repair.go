@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/strongroom/strongroom/internal/durable"
@@ -24,13 +23,15 @@ type Repaired struct {
 // Damage before the last segment, or in its header, is not repaired; the error
 // is a *DamageError then, and nothing is changed. An open log on the directory
 // is refused with durable.ErrLocked.
-func Repair(dir string) (_ Repaired, err error) {
-	lock, err := durable.Lock(filepath.Join(dir, "lock"))
+func Repair(dir string) (Repaired, error) { return repair(durable.On(nil), dir) }
+
+func repair(files durable.Files, dir string) (_ Repaired, err error) {
+	lock, err := files.FS().Lock(filepath.Join(dir, "lock"))
 	if err != nil {
 		return Repaired{}, fmt.Errorf("locking the audit directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	s, err := scan(dir, func(int64, int64, frame) error { return nil })
+	s, err := scan(files.FS(), dir, func(int64, int64, frame) error { return nil })
 	if err == nil {
 		return Repaired{}, nil
 	}
@@ -42,15 +43,15 @@ func Repair(dir string) (_ Repaired, err error) {
 		return Repaired{}, fmt.Errorf("%w; only the end of the last segment can be cut off: put the segment back from a copy", d)
 	}
 	path := segmentPath(dir, d.Segment)
-	b, err := os.ReadFile(path)
+	b, err := files.ReadFile(path)
 	if err != nil {
 		return Repaired{}, err
 	}
 	r := Repaired{Damage: *d, Bytes: int64(len(b)) - d.Offset, Kept: fmt.Sprintf("%s.cut-%d", path, d.Offset)}
-	if err := durable.CreateFile(r.Kept, b[d.Offset:], 0o600); err != nil {
+	if err := files.CreateFile(r.Kept, b[d.Offset:], 0o600); err != nil {
 		return Repaired{}, fmt.Errorf("keeping what is cut off: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := openForWriting(files, path)
 	if err != nil {
 		return Repaired{}, err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // DamageError says that the trail is not what was written. Nothing but Repair
@@ -33,8 +35,8 @@ func segmentPath(dir string, number int64) string { return filepath.Join(dir, se
 
 // listSegments returns how many segments dir has. They are numbered from 1
 // without a gap; the first that is missing is damage.
-func listSegments(dir string) (int64, error) {
-	entries, err := os.ReadDir(dir)
+func listSegments(fsys durable.FS, dir string) (int64, error) {
+	entries, err := fsys.ReadDir(dir)
 	if err != nil {
 		return 0, fmt.Errorf("listing the audit segments: %w", err)
 	}
@@ -87,8 +89,8 @@ type link struct {
 
 // openSegment opens a segment for reading. When after is not nil the segment
 // must continue the chain from there.
-func openSegment(dir string, number int64, after *link) (*reader, error) {
-	f, err := os.Open(segmentPath(dir, number))
+func openSegment(fsys durable.FS, dir string, number int64, after *link) (*reader, error) {
+	f, err := fsys.OpenFile(segmentPath(dir, number), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamageError{Segment: number, Reason: "the segment is missing"}
 	}

@@ -55,7 +55,7 @@ func (l *Log) syncLocked() error {
 		return nil
 	}
 	l.syncs.Add(1)
-	if err := l.file.Sync(); err != nil {
+	if err := l.file.SyncData(); err != nil {
 		return l.fail(fmt.Errorf("%w: %w", ErrSync, err), true)
 	}
 	l.synced = target

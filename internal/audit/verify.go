@@ -3,6 +3,8 @@ package audit
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/strongroom/strongroom/internal/durable"
 )
 
 // Report is what Verify found in a trail that is whole.
@@ -25,12 +27,14 @@ type Report struct {
 // across segments, the order of the changes, and that every record is one JSON
 // object. The error is a *DamageError for the first thing that is wrong, or
 // one of the file system. It changes nothing and takes no lock.
-func Verify(dir string) (Report, error) {
+func Verify(dir string) (Report, error) { return verify(durable.OS{}, dir) }
+
+func verify(fsys durable.FS, dir string) (Report, error) {
 	var (
 		report      Report
 		first, last []byte
 	)
-	s, err := scan(dir, func(number, offset int64, f frame) error {
+	s, err := scan(fsys, dir, func(number, offset int64, f frame) error {
 		if !json.Valid(f.record) || !isObject(f.record) {
 			return &DamageError{Segment: number, Offset: offset, Reason: "the record is not a JSON object"}
 		}

@@ -125,10 +125,10 @@ func (l *Log) roll() error {
 	next := l.number + 1
 	h := header{number: next, lastChange: l.at.change, previous: l.at.head}
 	path := segmentPath(l.cfg.Dir, next)
-	if err := l.disk.create(path, h.append(nil)); err != nil {
+	if err := createSegment(l.files, path, h.append(nil)); err != nil {
 		return fmt.Errorf("beginning %s: %w", segmentName(next), err)
 	}
-	f, err := l.disk.open(path)
+	f, err := openForWriting(l.files, path)
 	if err != nil {
 		return fmt.Errorf("beginning %s: %w", segmentName(next), err)
 	}

@@ -155,6 +155,25 @@ func TestMkdir(t *testing.T) {
 	}
 }
 
+// syncFS is the machine's file system with an eye on what is synced.
+type syncFS struct {
+	OS
+	sync func(path string) error
+}
+
+func (f syncFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	file, err := f.OS.OpenFile(name, flag, perm)
+	return syncFile{file, f.sync, name}, err
+}
+
+type syncFile struct {
+	File
+	sync func(path string) error
+	name string
+}
+
+func (f syncFile) Sync() error { return errors.Join(f.sync(f.name), f.File.Sync()) }
+
 // A process may be killed between the making of a directory and its sync, which
 // is then left to whoever comes next.
 func TestMkdirSyncs(t *testing.T) {
@@ -163,13 +182,13 @@ func TestMkdirSyncs(t *testing.T) {
 	var synced []string
 	boom := errors.New("boom")
 	killed := ""
-	sync := func(dir string) error {
+	files := On(syncFS{sync: func(dir string) error {
 		if dir == killed {
 			return boom
 		}
 		synced = append(synced, dir)
-		return SyncDir(dir)
-	}
+		return nil
+	}})
 	for _, tt := range []struct {
 		name   string
 		path   string
@@ -187,7 +206,7 @@ func TestMkdirSyncs(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synced, killed = nil, tt.killed
-			if err := mkdir(tt.path, 0o700, sync); (tt.killed != "") != errors.Is(err, boom) {
+			if err := files.Mkdir(tt.path, 0o700); (tt.killed != "") != errors.Is(err, boom) {
 				t.Errorf("got %v, want an error only of the sync", err)
 			}
 			if !slices.Equal(synced, tt.want) {
@@ -196,17 +215,56 @@ func TestMkdirSyncs(t *testing.T) {
 		})
 	}
 	// What this process may not read it has not made.
-	forbidden := func(string) error { return &fs.PathError{Op: "open", Err: syscall.EACCES} }
-	if err := mkdir(at("a"), 0o700, forbidden); err != nil {
+	forbidden := On(syncFS{sync: func(string) error { return &fs.PathError{Op: "open", Err: syscall.EACCES} }})
+	if err := forbidden.Mkdir(at("a"), 0o700); err != nil {
 		t.Errorf("there already: got %v", err)
 	}
-	if err := mkdir(at("new"), 0o700, forbidden); !errors.Is(err, fs.ErrPermission) {
+	if err := forbidden.Mkdir(at("new"), 0o700); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("new: got %v, want %v", err, fs.ErrPermission)
 	}
 	for _, root := range []string{"/", "/proc"} { // a mount point
-		if err := mkdir(root, 0o700, func(dir string) error { return boom }); err != nil {
+		if err := On(syncFS{sync: func(string) error { return boom }}).Mkdir(root, 0o700); err != nil {
 			t.Errorf("%s: got %v, want no sync", root, err)
 		}
+	}
+}
+
+// TestRemoveTemps takes what a crash left for this file, and nothing that only
+// looks alike.
+func TestRemoveTemps(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	left := []string{"a", "a.tmp", ".a.tmp", ".a.xyz.tmp", ".a.b.12ab.tmp", ".b.12ab.tmp", ".c-1.log.99.tmp", "c-1.log"}
+	for _, name := range append(left, ".a.12ab.tmp", ".a.0123456789.tmp", ".c-2.log.77.tmp") {
+		if err := os.WriteFile(at(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"a", "c-2.log", "absent/a"} {
+		if err := On(nil).RemoveTemps(at(path)); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	wantNames(t, dir, left...)
+	if err := On(nil).RemoveTemps(at("c-*.log")); err != nil {
+		t.Error(err)
+	}
+	wantNames(t, dir, slices.DeleteFunc(left, func(n string) bool { return n == ".c-1.log.99.tmp" })...)
+}
+
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
