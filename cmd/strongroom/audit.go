@@ -111,11 +111,12 @@ func auditRepairCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Cut a damaged end off the audit trail, and keep it, so that the server can start",
-		Long: `Cut a damaged end off the audit trail, so that the server can start: after a
-power cut the records of the last milliseconds may be there in part. What is cut
-off is kept in a file beside the segment. Records of changes are in the database
-too, and the next start puts them back. Nothing here can tell a power cut from
-tampering: look at what was kept. Damage further back is not repaired.`,
+		Long: `Cut a damaged end off the audit trail, so that the server can start. What a
+power cut does to the records of the last milliseconds the server repairs by
+itself; this is for an end that had been on disk, and that the disk has lost or
+someone has changed: look at what was kept, in a file beside the segment. Records
+of changes are in the database too, and the next start puts them back. Damage
+further back is not repaired.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := server.HasAudit(dataDir); err != nil {

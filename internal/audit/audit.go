@@ -49,7 +49,7 @@ type Config struct {
 	Dir string
 
 	// SegmentSize is the size in bytes above which a new segment is begun. A
-	// segment may be larger by one group of records. 0 means 64 MiB.
+	// segment may be larger by one group of records and a mark. 0 means 64 MiB.
 	SegmentSize int64
 
 	// SyncEvery is the time after which a written record is brought to disk.

@@ -1,6 +1,11 @@
 package audit
 
-import "errors"
+import (
+	"errors"
+	"os"
+
+	"github.com/strongroom/strongroom/internal/durable"
+)
 
 // Piece is the beginning of a segment's file.
 type Piece struct {
@@ -16,10 +21,26 @@ type Piece struct {
 // never changed again.
 func Cut(dir string, through int64) ([]Piece, error) {
 	var ends []int64
-	reached := errors.New("reached")
-	s, err := scan(dir, func(number, offset int64, f frame) error {
+	// begin begins the segments up to number. The one before the last is
+	// complete then, and of it everything goes: a mark may be behind its last
+	// record.
+	begin := func(number int64) error {
 		for int64(len(ends)) < number {
+			if n := int64(len(ends)); n > 0 {
+				info, err := os.Stat(segmentPath(dir, n))
+				if err != nil {
+					return err
+				}
+				ends[n-1] = info.Size()
+			}
 			ends = append(ends, headerSize) // of one without records
+		}
+		return nil
+	}
+	reached := errors.New("reached")
+	s, err := scan(durable.OS{}, dir, func(number, offset int64, f frame) error {
+		if err := begin(number); err != nil {
+			return err
 		}
 		if f.change > through {
 			return reached
@@ -31,8 +52,8 @@ func Cut(dir string, through int64) ([]Piece, error) {
 		return nil, err
 	}
 	if err == nil {
-		for int64(len(ends)) < s.segments {
-			ends = append(ends, headerSize)
+		if err := begin(s.segments); err != nil {
+			return nil, err
 		}
 	}
 	pieces := make([]Piece, len(ends))

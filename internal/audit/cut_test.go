@@ -24,6 +24,12 @@ func TestCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i%3 == 0 { // marks everywhere, at the ends of segments too
+			if err := l.syncTo(l.written.Load()); err != nil {
+				t.Fatal(err)
+			}
+			l.markIdle()
+		}
 	}
 	for through := int64(0); through <= 10*changes+10; through += 5 {
 		pieces, err := Cut(dir, through)
@@ -84,11 +90,7 @@ func TestCutFindsDamage(t *testing.T) {
 // What SyncedChange tells is on the disk, and what is on the disk it tells.
 func TestSyncedChange(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "audit")
-	d := &badDisk{}
-	l, err := open(Config{Dir: dir, Durable: true, Logger: quiet}, d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, d := openBad(t, Config{Dir: dir, Durable: true})
 	for n := int64(1); n <= 5; n++ {
 		if err := l.AppendChange(n, fmt.Appendf(nil, `{"eventID":"%d"}`, n)); err != nil {
 			t.Fatal(err)

@@ -13,12 +13,16 @@ import (
 // docs/formats/audit-segment.md.
 //
 //	header, 64 bytes                          frame, 48 bytes and the record
-//	 0  8  "SRAUDIT1"                          0  4  CRC-32C of bytes 4..48
+//	 0  8  "SRAUDIT2"                          0  4  CRC-32C of bytes 4..48
 //	 8  8  segment number, from 1              4  4  length of the record, n
 //	16  8  last change before this segment     8  8  change number; 0: no change
 //	24 32  head of the segment before         16 32  head after this record
 //	56  4  zero                               48  n  record, JSON
 //	60  4  CRC-32C of bytes 0..60
+//
+// A frame without a record is a mark (mark.go): its number is not that of a
+// change but an offset, up to which the segment was on disk before the mark was
+// written. Segments that begin with "SRAUDIT1" have none, and are only read.
 //
 // The head of a header is SHA-256 of its 64 bytes; the head of a frame is
 //
@@ -28,7 +32,8 @@ import (
 // frame reach past the end of the file, and what follows would be cut off as a
 // torn write. The record needs none, the head covers it.
 const (
-	magic      = "SRAUDIT1"
+	magic      = "SRAUDIT2"
+	plainMagic = "SRAUDIT1"
 	headerSize = 64
 	prefixSize = 48
 	sectorSize = 512 // what a disk writes at once, at the least
@@ -45,12 +50,17 @@ type header struct {
 	number     int64
 	lastChange int64
 	previous   head
+	plain      bool // of the first format: no marks
 }
 
 // append appends the 64 bytes of h.
 func (h header) append(dst []byte) []byte {
 	start := len(dst)
-	dst = append(dst, magic...)
+	if h.plain {
+		dst = append(dst, plainMagic...)
+	} else {
+		dst = append(dst, magic...)
+	}
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.number))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.lastChange))
 	dst = append(dst, h.previous[:]...)
@@ -68,7 +78,7 @@ func parseHeader(b []byte) (header, *DamageError) {
 		return header{}, &DamageError{Offset: int64(len(b)), Reason: "the header is not complete"}
 	}
 	b = b[:headerSize]
-	if string(b[:8]) != magic {
+	if string(b[:8]) != magic && string(b[:8]) != plainMagic {
 		return header{}, &DamageError{Reason: "this is not an audit segment, or one of a newer format"}
 	}
 	if crc32.Checksum(b[:60], castagnoli) != binary.BigEndian.Uint32(b[60:]) {
@@ -78,6 +88,7 @@ func parseHeader(b []byte) (header, *DamageError) {
 		number:     int64(binary.BigEndian.Uint64(b[8:])),
 		lastChange: int64(binary.BigEndian.Uint64(b[16:])),
 		previous:   head(b[24:56]),
+		plain:      string(b[:8]) == plainMagic,
 	}
 	if h.number < 1 || h.lastChange < 0 || binary.BigEndian.Uint32(b[56:]) != 0 {
 		return header{}, &DamageError{Reason: "the header has values that are never written"}
@@ -89,8 +100,11 @@ func parseHeader(b []byte) (header, *DamageError) {
 type frame struct {
 	change int64
 	head   head
-	record []byte // shares memory with what was parsed
+	record []byte // shares memory with what was parsed; empty: a mark
 }
+
+// isMark reports whether f is a mark; change is then its offset.
+func (f frame) isMark() bool { return len(f.record) == 0 }
 
 // size is the length of the frame in the file.
 func (f frame) size() int64 { return prefixSize + int64(len(f.record)) }
@@ -142,7 +156,7 @@ func parseFrame(b []byte, prev head) (frame, error) {
 	}
 	n := binary.BigEndian.Uint32(b[4:])
 	f := frame{change: int64(binary.BigEndian.Uint64(b[8:])), head: head(b[16:])}
-	if n == 0 || n > MaxRecord || f.change < 0 {
+	if n > MaxRecord || f.change < 0 {
 		return frame{}, errValues
 	}
 	if len(b)-prefixSize < int(n) {

@@ -22,10 +22,12 @@ func FuzzFrame(f *testing.F) {
 	f.Add(append(sealed(1, `{}`, prev), sealed(2, `{}`, prev)...))
 	f.Add(sealed(1, `{"a":1}`, prev)[:50])
 	f.Add(make([]byte, 100))
+	f.Add(sealed(64, ``, prev)) // a mark
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fr, err := parseFrame(b, prev)
 		if err != nil {
 			torn(b, headerSize, err) // must take anything
+			wasOnDisk(b, headerSize)
 			return
 		}
 		if got := sealed(fr.change, string(fr.record), prev); !bytes.Equal(got, b[:fr.size()]) {
@@ -36,6 +38,7 @@ func FuzzFrame(f *testing.F) {
 
 func FuzzHeader(f *testing.F) {
 	f.Add(header{number: 1}.append(nil))
+	f.Add(header{number: 1, plain: true}.append(nil))
 	f.Add(header{number: 9, lastChange: 1 << 40, previous: head{1, 2, 3}}.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, damage := parseHeader(b)
@@ -48,10 +51,13 @@ func FuzzHeader(f *testing.F) {
 // TestFormat holds the layout of docs/formats/audit-segment.md to the byte.
 func TestFormat(t *testing.T) {
 	h := header{number: 2, lastChange: 3, previous: head{0: 0xaa, 31: 0xbb}}.append(nil)
-	wantHeader := append([]byte("SRAUDIT1\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03\xaa"), make([]byte, 30)...)
+	wantHeader := append([]byte("SRAUDIT2\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03\xaa"), make([]byte, 30)...)
 	wantHeader = append(wantHeader, 0xbb, 0, 0, 0, 0)
 	if !bytes.Equal(h[:60], wantHeader) || len(h) != headerSize {
 		t.Errorf("got header  %x\nwant header %x and 4 more", h, wantHeader)
+	}
+	if got := (header{number: 2, plain: true}).append(nil); string(got[:8]) != "SRAUDIT1" {
+		t.Errorf("got magic %q in the first format", got[:8])
 	}
 	prev := head(sha256.Sum256(h))
 	record := []byte(`{"a":1}`)

@@ -27,19 +27,21 @@ type Log struct {
 	spare   []byte     // buffer of a group that was written, for the next
 	closed  bool
 
-	wmu      sync.Mutex // guards the end of the trail
-	number   int64      // of the segment being written
-	size     int64      // of its file, up to the last complete frame
-	at       link       // where the chain stands there
-	excess   bool       // the file may hold bytes behind size
-	mustRoll bool       // the next segment was begun; nothing may be added to this one
-	queue    []byte     // changes that could not be written yet, as reserved frames
-	accepted int64      // the highest change, queued ones included
-	out      []byte     // buffer for one write
+	wmu        sync.Mutex // guards the end of the trail
+	number     int64      // of the segment being written
+	size       int64      // of its file, up to the last complete frame
+	at         link       // where the chain stands there
+	excess     bool       // the file may hold bytes behind size
+	mustRoll   bool       // the next segment was begun; nothing may be added to this one
+	marked     int64      // what the last mark in it says
+	recordsEnd int64      // where its last record ends
+	queue      []byte     // changes that could not be written yet, as reserved frames
+	accepted   int64      // the highest change, queued ones included
+	out        []byte     // buffer for one write
 
-	smu    sync.Mutex // guards synced; it and wmu guard file: both to change it, either to use it
+	smu    sync.Mutex // for syncs; it and wmu guard file: both to change it, either to use it
 	file   durable.File
-	synced int64 // the value written had when it was last on disk
+	synced atomic.Int64 // the value written had when it was last on disk; smu to change it
 
 	written    atomic.Int64 // bytes written since Open
 	change     atomic.Int64 // at.change, for LastChange
@@ -183,6 +185,11 @@ func (l *Log) Close() error {
 	err := l.flush(l.takePending())
 	if err == nil {
 		err = l.syncTo(l.written.Load())
+	}
+	if err == nil {
+		if err = l.mark(); err == nil {
+			err = l.syncTo(l.written.Load())
+		}
 	}
 	l.failure.CompareAndSwap(nil, &failure{ErrClosed, true})
 	l.smu.Lock()

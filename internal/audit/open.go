@@ -20,9 +20,11 @@ const retryEvery = 250 * time.Millisecond
 //
 // A record at the very end whose writing was interrupted is cut off and logged:
 // its call was never answered, or it was lost with the last milliseconds before
-// a power cut. Anything else that is wrong with the last segment, with the
-// header of any other or with their numbering is a *DamageError, and nothing is
-// changed. The records of the other segments are not read: Verify does that.
+// a power cut. Frames there that are damaged are cut off too, and kept in a file
+// beside the segment, when nothing shows that they ever were on disk (mark.go).
+// Anything else that is wrong with the last segment, with the header of any
+// other or with their numbering is a *DamageError, and nothing is changed. The
+// records of the other segments are not read: Verify does that.
 func Open(cfg Config) (*Log, error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("audit: Config.Dir is required")
@@ -46,7 +48,7 @@ func Open(cfg Config) (*Log, error) {
 		lock.Close()
 		if _, ok := errors.AsType[*DamageError](err); ok {
 			err = fmt.Errorf("%w; nothing was changed: put the segment back from a copy, "+
-				"or, if a power cut did this, cut off and keep the damaged end with `strongroom audit repair`", err)
+				"or cut off and keep the damaged end with `strongroom audit repair`", err)
 		}
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func (l *Log) resume() error {
 		}
 		before = h.lastChange
 	}
-	at, tornBytes, err := scanSegment(l.files.FS(), dir, count, nil, func(int64, int64, frame) error { return nil })
+	end, err := l.scanLast(count)
 	if err != nil {
 		return err
 	}
@@ -95,30 +97,55 @@ func (l *Log) resume() error {
 	if err != nil {
 		return err
 	}
-	l.number, l.size, l.at, l.accepted = count, info.Size()-tornBytes, at, at.change
-	l.change.Store(at.change)
+	l.number, l.size, l.at, l.accepted = count, info.Size()-end.tornBytes, end.at, end.at.change
+	l.marked, l.recordsEnd = end.marked, end.recordsEnd
+	l.mustRoll = end.plain // it takes no marks
+	l.change.Store(end.at.change)
 	l.segments.Store(count)
 	if l.file, err = openForWriting(l.files, path); err != nil {
 		return fmt.Errorf("opening the last audit segment: %w", err)
 	}
-	if err := l.cutTorn(tornBytes); err != nil {
+	if err := errors.Join(l.settle(end), l.files.SyncDir(dir)); err != nil {
 		l.file.Close()
 		return err
 	}
-	l.durable.Store(at.change)
+	l.durable.Store(end.at.change)
 	return nil
 }
 
-// cutTorn cuts off an incomplete last frame. It syncs in any case: what the
-// scan read may never have left the page cache.
-func (l *Log) cutTorn(tornBytes int64) error {
+// scanLast reads the last segment, and cuts off what a power cut damaged.
+func (l *Log) scanLast(number int64) (segmentEnd, error) {
+	read := func() (segmentEnd, error) {
+		return scanSegment(l.files.FS(), l.cfg.Dir, number, nil, func(int64, int64, frame) error { return nil })
+	}
+	end, err := read()
+	damage, ok := errors.AsType[*DamageError](err)
+	if !ok || !damage.Unsynced {
+		return end, err
+	}
+	r, err := cutEnd(l.files, l.cfg.Dir, *damage)
+	if err != nil {
+		return end, err
+	}
+	l.cfg.Logger.Warn("audit: the end of the trail was damaged before it was on disk, as by a power cut; it is cut off and kept",
+		"segment", segmentName(number), "offset", damage.Offset, "bytes", r.Bytes, "kept", r.Kept)
+	return read()
+}
+
+// settle cuts off an incomplete last frame, and brings the segment to disk:
+// what the scan read may never have left the page cache. The same is true of
+// the segments' names, which resume sees to.
+func (l *Log) settle(end segmentEnd) error {
 	name := segmentName(l.number)
-	if tornBytes > 0 {
+	if end.tornBytes > 0 {
 		l.cfg.Logger.Warn("audit: cutting off a record whose writing was interrupted",
-			"segment", name, "offset", l.size, "bytes", tornBytes)
+			"segment", name, "offset", l.size, "bytes", end.tornBytes)
 		if err := l.file.Truncate(l.size); err != nil {
 			return fmt.Errorf("cutting off the torn end of %s: %w", name, err)
 		}
+	}
+	if err := l.rewrite(end.marked); err != nil {
+		return err
 	}
 	if err := l.file.SyncData(); err != nil {
 		return fmt.Errorf("bringing %s to disk: %w", name, err)

@@ -18,18 +18,31 @@ var errTorn = errors.New("the last write is not complete")
 type reader struct {
 	file   durable.File
 	number int64
+	plain  bool  // of the first format
 	offset int64 // of the next frame
 	at     link  // where the chain stands before it
 	buf    []byte
 	ahead  []byte // bytes of buf from offset on that were read already
+
+	marked     int64 // what the last mark says
+	recordsEnd int64 // where the last record ends
 }
 
-// next returns the next frame, which is valid until the call after, and its
-// offset. It returns io.EOF at the end, errTorn before an incomplete frame, and
+// next returns the next frame that has a record, which is valid until the call
+// after, and its offset. It returns io.EOF at the end, errTorn before an incomplete frame, and
 // *DamageError. After any of them it can be called again, and looks anew.
 func (r *reader) next() (frame, int64, error) {
 	for {
 		f, err := parseFrame(r.ahead, r.at.head)
+		if err == nil && f.isMark() {
+			if r.plain || f.change < headerSize || f.change > r.offset {
+				return frame{}, r.offset, r.damage(errValues.Error())
+			}
+			r.offset += f.size()
+			r.ahead = r.ahead[f.size():]
+			r.at.head, r.marked = f.head, f.change
+			continue
+		}
 		if err == nil && f.change != 0 && f.change <= r.at.change {
 			return frame{}, r.offset, r.damage(fmt.Sprintf("change %d follows change %d", f.change, r.at.change))
 		}
@@ -38,6 +51,7 @@ func (r *reader) next() (frame, int64, error) {
 			r.offset += f.size()
 			r.ahead = r.ahead[f.size():]
 			r.at = link{f.head, max(r.at.change, f.change)}
+			r.recordsEnd = r.offset
 			return f, at, nil
 		}
 		if errors.Is(err, errShort) {
@@ -63,12 +77,14 @@ func (r *reader) next() (frame, int64, error) {
 		if torn(rest, r.offset, err) {
 			return frame{}, r.offset, errTorn
 		}
-		return frame{}, r.offset, r.damage(err.Error())
+		damage := r.damage(err.Error())
+		damage.Unsynced = !r.plain && !wasOnDisk(rest, r.offset)
+		return frame{}, r.offset, damage
 	}
 }
 
 // damage reports what is wrong with the frame at the reader's offset.
-func (r *reader) damage(reason string) error {
+func (r *reader) damage(reason string) *DamageError {
 	return &DamageError{Segment: r.number, Offset: r.offset, Reason: reason}
 }
 
@@ -156,7 +172,12 @@ func scan(fsys durable.FS, dir string, visit func(number, offset int64, f frame)
 		return s, &DamageError{Segment: 1, Reason: "the segment is missing"}
 	}
 	for n := int64(1); n <= s.segments; n++ {
-		if s.at, s.tornBytes, err = scanSegment(fsys, dir, n, &s.at, visit); err != nil {
+		end, err := scanSegment(fsys, dir, n, &s.at, visit)
+		s.at, s.tornBytes = end.at, end.tornBytes
+		if damage, ok := errors.AsType[*DamageError](err); ok && n < s.segments {
+			damage.Unsynced = false // it was on disk before the next one was begun
+		}
+		if err != nil {
 			return s, err
 		}
 		if s.tornBytes > 0 && n < s.segments {
@@ -171,28 +192,38 @@ func scan(fsys durable.FS, dir string, visit func(number, offset int64, f frame)
 	return s, nil
 }
 
+// segmentEnd is what scanSegment found at the end of a segment.
+type segmentEnd struct {
+	at         link
+	tornBytes  int64 // of an incomplete frame behind it
+	plain      bool  // the segment is of the first format
+	marked     int64 // what its last mark says
+	recordsEnd int64 // where its last record ends
+}
+
 // scanSegment is scan for one segment, which follows after in the chain; nil
-// takes the header's word for it. It returns where the chain stands at the end
-// and how many bytes of an incomplete frame follow.
-func scanSegment(fsys durable.FS, dir string, number int64, after *link, visit func(number, offset int64, f frame) error) (link, int64, error) {
+// takes the header's word for it. With an error, the end is that of what was
+// read.
+func scanSegment(fsys durable.FS, dir string, number int64, after *link, visit func(number, offset int64, f frame) error) (end segmentEnd, err error) {
 	r, err := openSegment(fsys, dir, number, after)
 	if err != nil {
-		return link{}, 0, err
+		return segmentEnd{}, err
 	}
 	defer r.file.Close()
+	defer func() { end.at, end.plain, end.marked, end.recordsEnd = r.at, r.plain, r.marked, r.recordsEnd }()
 	for {
 		f, offset, err := r.next()
 		switch {
 		case err == io.EOF:
-			return r.at, 0, nil
+			return end, nil
 		case err == errTorn:
-			n, err := r.tail()
-			return r.at, n, err
+			end.tornBytes, err = r.tail()
+			return end, err
 		case err != nil:
-			return r.at, 0, err
+			return end, err
 		}
 		if err := visit(number, offset, f); err != nil {
-			return r.at, 0, err
+			return end, err
 		}
 	}
 }

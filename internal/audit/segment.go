@@ -20,11 +20,19 @@ type DamageError struct {
 	Segment int64  // number of the segment
 	Offset  int64  // in the segment's file: the start of the frame or field that is wrong
 	Reason  string // what is wrong there
+
+	// Unsynced says that nothing shows that it ever was on disk: Open takes it
+	// for what a power cut left, cuts it off and keeps it.
+	Unsynced bool
 }
 
 // Error names the segment's file, the offset and the reason.
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("audit: %s is damaged at offset %d: %s", segmentName(e.Segment), e.Offset, e.Reason)
+	s := fmt.Sprintf("audit: %s is damaged at offset %d: %s", segmentName(e.Segment), e.Offset, e.Reason)
+	if e.Unsynced {
+		s += "; nothing shows that it ever was on disk: the next start cuts it off and keeps it"
+	}
+	return s
 }
 
 // segmentName returns the file name of a segment.
@@ -111,5 +119,6 @@ func openSegment(fsys durable.FS, dir string, number int64, after *link) (*reade
 		f.Close()
 		return nil, err
 	}
-	return &reader{file: f, number: number, offset: headerSize, at: link{h.head(), h.lastChange}}, nil
+	return &reader{file: f, number: number, plain: h.plain, offset: headerSize, at: link{h.head(), h.lastChange},
+		marked: headerSize, recordsEnd: headerSize}, nil
 }

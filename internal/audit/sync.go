@@ -10,6 +10,7 @@ import (
 func (l *Log) run() {
 	defer l.stopped.Done()
 	var syncAt, retryAt <-chan time.Time
+	markAt := time.After(markAfter) // what was found at Open is on disk
 	for {
 		select {
 		case <-l.stop:
@@ -21,6 +22,12 @@ func (l *Log) run() {
 		case <-syncAt:
 			syncAt = nil
 			l.syncTo(l.written.Load()) // an error is final and Err returns it
+			if markAt == nil {
+				markAt = time.After(markAfter)
+			}
+		case <-markAt:
+			markAt = nil
+			l.markIdle()
 		case <-l.failing:
 			if retryAt == nil {
 				retryAt = time.After(l.retryEvery)
@@ -37,28 +44,25 @@ func (l *Log) run() {
 func (l *Log) syncTo(position int64) error {
 	l.smu.Lock()
 	defer l.smu.Unlock()
-	if l.synced >= position {
+	if l.synced.Load() >= position {
 		return nil
 	}
 	return l.syncLocked()
 }
 
-// syncLocked brings all that is written to disk. The caller holds smu.
+// syncLocked brings all that is written to disk, and what was cut off. The
+// caller holds smu.
 func (l *Log) syncLocked() error {
 	if f := l.failure.Load(); f != nil && f.final {
 		return f.err
 	}
 	change := l.change.Load()  // before target: what was written for it is within target
 	target := l.written.Load() // before the call: what is written during it may be left out
-	if target == l.synced {
-		l.durable.Store(change)
-		return nil
-	}
 	l.syncs.Add(1)
 	if err := l.file.SyncData(); err != nil {
 		return l.fail(fmt.Errorf("%w: %w", ErrSync, err), true)
 	}
-	l.synced = target
+	l.synced.Store(target)
 	l.durable.Store(change)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // keepBuffer is the greatest buffer that is kept for the next group.
@@ -13,7 +14,8 @@ const keepBuffer = 4 << 20
 // became of it. The caller holds wmu.
 func (l *Log) flush(g *group) error {
 	queued := len(l.queue)
-	l.out = append(append(l.out[:0], l.queue...), g.buf...)
+	l.out = slices.Grow(l.out[:0], len(l.queue)+len(g.buf)+prefixSize) // with room for a mark
+	l.out = append(append(l.out, l.queue...), g.buf...)
 	n, err := l.write(l.out)
 	if len(l.out) > 0 && cap(l.out) > keepBuffer {
 		l.out = nil
@@ -44,6 +46,15 @@ func (l *Log) write(out []byte) (int, error) {
 	}
 	if err := l.prepare(int64(len(out))); err != nil {
 		return 0, l.fail(err, false)
+	}
+	n, err := l.put(out)
+	return min(n, len(out)), err
+}
+
+// put is write without its preparations, and with a mark when one is due.
+func (l *Log) put(out []byte) (int, error) {
+	if out = l.appendMark(out); len(out) == 0 {
+		return 0, nil
 	}
 	h := l.at.head
 	for off, n := 0, 0; off < len(out); off += n {
@@ -81,8 +92,13 @@ func (l *Log) count(out []byte, n int) (stands int) {
 			break
 		}
 		l.at.head = head(f[16:prefixSize])
-		l.at.change = max(l.at.change, int64(binary.BigEndian.Uint64(f[8:])))
-		l.records.Add(1)
+		if number := int64(binary.BigEndian.Uint64(f[8:])); frameSize(f) == prefixSize {
+			l.marked = number
+		} else {
+			l.at.change = max(l.at.change, number)
+			l.records.Add(1)
+			l.recordsEnd = l.size + int64(end)
+		}
 		stands = end
 	}
 	return stands
@@ -136,6 +152,7 @@ func (l *Log) roll() error {
 		l.cfg.Logger.Warn("audit: closing a segment", "segment", segmentName(l.number), "error", err)
 	}
 	l.file, l.number, l.size, l.mustRoll = f, next, headerSize, false
+	l.marked, l.recordsEnd = headerSize, headerSize
 	l.at.head = h.head()
 	l.segments.Add(1)
 	return nil

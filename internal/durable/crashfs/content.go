@@ -66,8 +66,12 @@ func (c *content) writeAt(p []byte, off int64) {
 		c.change(at/sectorSize, func(s *sector) { copy(s[at%sectorSize:], piece) })
 		n += len(piece)
 	}
-	if end := off + int64(len(p)); len(p) > 0 && end > c.size() {
+	switch end := off + int64(len(p)); {
+	case len(p) == 0:
+	case end > c.size():
 		c.resize(end)
+	case end == c.size() && len(c.sizes) > 1:
+		c.sizeDirty = true // the size goes to the disk with the last page
 	}
 }
 
