@@ -5,7 +5,7 @@
 //
 // An id is 32 random hexadecimal digits. No part of a path ever comes from a
 // client, so that there is nothing for a path trick to act on; that all access
-// goes through an os.Root is the second lock on the same door.
+// goes through a durable.Root is the second lock on the same door.
 package diskstore
 
 import (
@@ -33,8 +33,7 @@ const (
 // Store implements [s3.ObjectStore] in a directory. It is safe for concurrent
 // use by one process; the caller keeps other processes out.
 type Store struct {
-	root *os.Root
-	sync func(dir *os.File) error // of a directory; tests look at which
+	root durable.Root
 
 	mu sync.Mutex // held during the sync in settle
 	// settled are the directories of which it is known that no removal waits
@@ -46,19 +45,21 @@ type Store struct {
 // when they are not there, so that publishing a blob never has to make one. It
 // syncs all that it may find there unsynced: the process before may have been
 // killed in the middle.
-func Open(dir string) (*Store, error) { return openSyncing(dir, (*os.File).Sync) }
+func Open(dir string) (*Store, error) { return OpenOn(nil, dir) }
 
-func openSyncing(dir string, syncDir func(*os.File) error) (*Store, error) {
+// OpenOn is [Open] on another file system than the machine's.
+func OpenOn(fsys durable.FS, dir string) (*Store, error) {
+	on := durable.On(fsys)
 	for _, d := range []string{staging, objects} {
-		if err := durable.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+		if err := on.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("opening object store: %w", err)
 		}
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := on.FS().OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening object store: %w", err)
 	}
-	s := &Store{root: root, sync: syncDir, settled: map[string]bool{}}
+	s := &Store{root: root, settled: map[string]bool{}}
 	if err := errors.Join(s.makeShards(), s.settle(staging)); err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("opening object store: %w", err)
@@ -84,7 +85,7 @@ func (s *Store) Open(_ context.Context, id string) (s3.Blob, error) {
 		return nil, fmt.Errorf("opening blob: %w", s3.ErrNoBlob)
 	}
 	for _, name := range Places(id) {
-		f, err := s.root.Open(name)
+		f, err := s.root.OpenFile(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -127,8 +128,10 @@ func (s *Store) Remove(_ context.Context, id string) error {
 	return nil
 }
 
+// blob is an open file with its size as it was then: what is committed does not
+// change. Whoever wants more of the file than a File has asks File for it.
 type blob struct {
-	*os.File
+	durable.File
 	size int64
 }
 
@@ -158,14 +161,7 @@ func shardOf(id string) string { return objects + "/" + id[:2] }
 
 func placeOf(id string) string { return shardOf(id) + "/" + id }
 
-func (s *Store) syncDir(name string) error {
-	d, err := s.root.Open(name)
-	if err != nil {
-		return err
-	}
-	err = s.sync(d)
-	return errors.Join(err, d.Close())
-}
+func (s *Store) syncDir(name string) error { return durable.SyncDirIn(s.root, name) }
 
 // settle makes removals from dir durable that nobody has synced.
 func (s *Store) settle(dir string) error {

@@ -9,9 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
+	"github.com/strongroom/strongroom/internal/durable"
+	"github.com/strongroom/strongroom/internal/durable/errorfs"
 	"github.com/strongroom/strongroom/internal/s3"
 )
 
@@ -196,13 +200,20 @@ type syncs struct {
 
 var errSync = errors.New("sync failed")
 
-func (s *syncs) sync(f *os.File) error {
-	name := filepath.Base(f.Name())
-	if name == s.fail {
-		return errSync
-	}
-	s.names = append(s.names, name)
-	return f.Sync()
+// on returns the machine's file system under the eye of s.
+func (s *syncs) on(dir string) durable.FS {
+	return errorfs.Wrap(durable.OS{}, func(op errorfs.Op) error {
+		rel, err := filepath.Rel(dir, op.Path)
+		name := filepath.Base(rel)
+		if op.Kind != errorfs.Sync || err != nil || rel == "." || strings.HasPrefix(rel, "..") || validID(name) {
+			return nil // not a directory of the store
+		}
+		if name == s.fail {
+			return errSync
+		}
+		s.names = append(s.names, name)
+		return nil
+	})
 }
 
 func (s *syncs) want(t *testing.T, what string, want ...string) {
@@ -220,7 +231,7 @@ func TestUnsyncedChanges(t *testing.T) {
 	again := func() (*Store, *syncs) {
 		t.Helper()
 		seen := new(syncs)
-		s, err := openSyncing(dir, seen.sync)
+		s, err := OpenOn(seen.on(dir), dir)
 		check(t, err)
 		t.Cleanup(func() { check(t, s.Close()) })
 		return s, seen
@@ -264,26 +275,49 @@ func TestUnsyncedChanges(t *testing.T) {
 	seen.want(t, "Publish again", id[:2])
 
 	for _, name := range []string{objects, staging} {
-		if _, err := openSyncing(dir, (&syncs{fail: name}).sync); !errors.Is(err, errSync) {
+		if _, err := OpenOn((&syncs{fail: name}).on(dir), dir); !errors.Is(err, errSync) {
 			t.Errorf("Open: got %v when %s cannot be synced, want %v", err, name, errSync)
 		}
 	}
 }
 
-// A disk without room is named, and nothing is left. The file-size limit of a
-// process cannot be set in a test without a signal, so /dev/full stands in.
+// A disk without room is named, and nothing is left.
 func TestNoSpace(t *testing.T) {
-	s, dir := open(t)
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip("needs /dev/full: ", err)
-	}
-	w := &writer{store: s, file: full, id: newID()}
-	if _, err := w.Write(bytes.Repeat([]byte("x"), 4096)); !errors.Is(err, s3.ErrNoSpace) {
-		t.Errorf("got %v, want ErrNoSpace", err)
-	}
-	w.Abort()
-	if got := files(t, dir); len(got) != 0 {
-		t.Errorf("got files %q, want none", got)
+	dir := filepath.Join(t.TempDir(), "store")
+	for _, kind := range []errorfs.Kind{errorfs.Create, errorfs.Write, errorfs.Sync, errorfs.Link} {
+		full := false
+		s, err := OpenOn(errorfs.Wrap(durable.OS{}, func(op errorfs.Op) error {
+			if full && op.Kind == kind {
+				return syscall.ENOSPC
+			}
+			return nil
+		}), dir)
+		check(t, err)
+		err = func() error {
+			full = true
+			w, err := s.Create(t.Context())
+			if err != nil {
+				return err
+			}
+			defer w.Abort()
+			if _, err := w.Write(bytes.Repeat([]byte("x"), 4096)); err != nil {
+				return err
+			}
+			id, err := w.Commit()
+			if err != nil {
+				return err
+			}
+			err = s.Publish(t.Context(), id)
+			full = false
+			check(t, s.Remove(t.Context(), id))
+			return err
+		}()
+		if !errors.Is(err, s3.ErrNoSpace) {
+			t.Errorf("%s: got %v, want ErrNoSpace", kind, err)
+		}
+		if got := files(t, dir); len(got) != 0 {
+			t.Errorf("%s: got files %q, want none", kind, got)
+		}
+		check(t, s.Close())
 	}
 }

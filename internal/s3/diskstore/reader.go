@@ -3,8 +3,8 @@ package diskstore
 import (
 	"context"
 	"fmt"
-	"os"
 
+	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/s3"
 )
 
@@ -25,7 +25,7 @@ type Reader struct{ store *Store }
 
 // NewReader opens the store in dir for reading.
 func NewReader(dir string) (*Reader, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := durable.OS{}.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening object store: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/s3"
 )
 
@@ -22,7 +23,7 @@ func (s *Store) Create(context.Context) (s3.BlobWriter, error) {
 
 type writer struct {
 	store *Store
-	file  *os.File // nil after Commit or Abort
+	file  durable.File // nil after Commit or Abort
 	id    string
 }
 
@@ -97,15 +98,12 @@ func (s *Store) Publish(_ context.Context, id string) error {
 // Recover implements [s3.ObjectStore]. Files whose name is no id are not ours
 // and are left alone.
 func (s *Store) Recover(ctx context.Context, live func(id string) (bool, error)) error {
-	d, err := s.root.Open(staging)
+	entries, err := s.root.ReadDir(staging)
 	if err != nil {
 		return fmt.Errorf("recovering object store: %w", err)
 	}
-	names, err := d.Readdirnames(-1)
-	if err := errors.Join(err, d.Close()); err != nil {
-		return fmt.Errorf("recovering object store: %w", err)
-	}
-	for _, id := range names {
+	for _, e := range entries {
+		id := e.Name()
 		if !validID(id) {
 			continue
 		}
