@@ -22,6 +22,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
@@ -55,6 +56,9 @@ type Config struct {
 	// RootKeyFile is the path of the root key file (docs/formats/root-key.md).
 	// Required. It must be a regular file that only its owner can read.
 	RootKeyFile string
+
+	// FS is the file system that it is on. nil means the machine's.
+	FS durable.FS
 }
 
 // Module is an opened root key and the domain keys installed under it. It is
@@ -70,7 +74,7 @@ type Module struct {
 // Open reads the root key. Errors to test for: ErrRootKeyMissing,
 // ErrRootKeyMalformed, ErrRootKeyPermissions.
 func Open(cfg Config) (*Module, error) {
-	key, err := readRootKeyFile(cfg.RootKeyFile)
+	key, err := readRootKeyFile(cfg)
 	if err != nil {
 		return nil, err
 	}

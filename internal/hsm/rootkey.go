@@ -39,21 +39,25 @@ var rootKeyEncoding = base64.RawURLEncoding.Strict()
 // its owner can read. File and directory are synced before it returns. It
 // fails with an error that is fs.ErrExist, and leaves the file alone, when path
 // is there.
-func CreateRootKeyFile(path string) error {
+func CreateRootKeyFile(path string) error { return Config{RootKeyFile: path}.CreateRootKeyFile() }
+
+// CreateRootKeyFile is [CreateRootKeyFile] for c's file, on c's file system.
+func (c Config) CreateRootKeyFile() error {
 	key := secret.New(randomBytes(keySize))
 	defer key.Wipe()
 	text := fmt.Appendf(nil, "# Strongroom root key %s. Without it nothing can be opened; whoever has it can open everything.\n%s",
 		rootKeyID(newPRF(key)), formatRootKey(key))
 	defer clear(text)
-	if err := durable.CreateFile(path, text, 0o600); err != nil {
+	if err := durable.On(c.FS).CreateFile(c.RootKeyFile, text, 0o600); err != nil {
 		return fmt.Errorf("creating root key file: %w", err)
 	}
 	return nil
 }
 
 // readRootKeyFile checks the file's permissions and parses it.
-func readRootKeyFile(path string) (secret.Bytes, error) {
-	f, err := os.Open(path)
+func readRootKeyFile(c Config) (secret.Bytes, error) {
+	path := c.RootKeyFile
+	f, err := durable.On(c.FS).FS().OpenFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return secret.Bytes{}, fmt.Errorf("%w: %s", ErrRootKeyMissing, path)
 	}

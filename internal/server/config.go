@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/s3/s3http"
 	"github.com/strongroom/strongroom/internal/secret"
 )
@@ -130,6 +131,14 @@ type Config struct {
 	Clock func() time.Time
 
 	limits limits // of the listener; tests shorten them
+
+	// For tests, which end the process or break the disk at named points (see
+	// CONTRIBUTING.md): the file system of everything but the database, the
+	// machine's when nil; what the store calls at its points; and the size of
+	// the trail's segments, 0 for the usual one.
+	fs          durable.FS
+	at          func(point string)
+	segmentSize int64
 }
 
 var (

@@ -32,10 +32,11 @@ func ensureRootCredential(ctx context.Context, svc *iam.Service, cfg Config) err
 		return nil
 	}
 	path := CredentialsFile(cfg.DataDir)
-	key, err := readCredentials(path)
+	files := durable.On(cfg.fs)
+	key, err := readCredentialsOn(files.FS(), path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key = iam.NewAccessKey(cfg.Account)
-		err = durable.CreateFile(path, formatCredentials(key), 0o600)
+		err = files.CreateFile(path, formatCredentials(key), 0o600)
 	}
 	if err != nil {
 		return err
@@ -51,7 +52,11 @@ func formatCredentials(k iam.AccessKey) []byte {
 // readCredentials reads the access key of the default profile of an AWS
 // credentials file. Account is left empty.
 func readCredentials(path string) (iam.AccessKey, error) {
-	f, err := os.Open(path)
+	return readCredentialsOn(durable.OS{}, path)
+}
+
+func readCredentialsOn(fsys durable.FS, path string) (iam.AccessKey, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return iam.AccessKey{}, err
 	}

@@ -51,7 +51,7 @@ func openCustody(ctx context.Context, st *store.Store, cfg Config) (*custody, er
 		return nil, err
 	}
 	if doc == nil { // an unused directory; the root key file may have been put there
-		if err := hsm.CreateRootKeyFile(cfg.RootKeyFile); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := hsmConfig(cfg).CreateRootKeyFile(); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}
@@ -99,12 +99,14 @@ func missingRow(t store.Table, key string) error {
 	return fmt.Errorf("row %s/%s is missing from the database: what depends on it cannot be opened; restore the database from a backup", t, key)
 }
 
+func hsmConfig(cfg Config) hsm.Config { return hsm.Config{RootKeyFile: cfg.RootKeyFile, FS: cfg.fs} }
+
 // openRootKey opens the root key file and compares it with what doc wants.
 func openRootKey(cfg Config, doc *custodyDoc) (*hsm.Module, error) {
 	if _, err := os.Lstat(cfg.RootKeyFile); errors.Is(err, fs.ErrNotExist) && doc != nil {
 		return nil, fmt.Errorf("root key file %s is missing: %s was made with root key %s and nothing in it opens without; put the file back, or name it with --root-key", cfg.RootKeyFile, cfg.DataDir, doc.RootKeyID)
 	}
-	m, err := hsm.Open(hsm.Config{RootKeyFile: cfg.RootKeyFile})
+	m, err := hsm.Open(hsmConfig(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,12 @@ type endpointFile struct {
 
 func endpointPath(dataDir string) string { return filepath.Join(dataDir, "endpoint.json") }
 
-func writeEndpoint(dataDir string, e endpointFile) error {
+func writeEndpoint(files durable.Files, dataDir string, e endpointFile) error {
 	b, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(endpointPath(dataDir), append(b, '\n'), 0o600)
+	return files.WriteFile(endpointPath(dataDir), append(b, '\n'), 0o600)
 }
 
 // readEndpoint reads what the last server of the directory wrote.

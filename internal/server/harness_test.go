@@ -44,7 +44,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	connections, _ := strconv.Atoi(os.Getenv(serveConnectionsEnv)) // 0, the default, when it is not set
-	s, err := New(context.Background(), Config{DataDir: dir, Listen: "127.0.0.1:0", MaxConnections: connections, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	cfg := Config{DataDir: dir, Listen: "127.0.0.1:0", MaxConnections: connections, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	k := killerFromEnv(&cfg)
+	s, err := New(context.Background(), cfg)
 	if err != nil {
 		println(err.Error())
 		os.Exit(1)
@@ -53,7 +55,10 @@ func TestMain(m *testing.M) {
 	// Standard input is the parent: when it goes, so does the server.
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		for said := bufio.NewScanner(os.Stdin); said.Scan(); {
+			k.arm(said.Text())
+			println("armed")
+		}
 		cancel()
 	}()
 	if os.Getenv(trimEnv) != "" {
@@ -163,19 +168,35 @@ type child struct {
 	cmd      *exec.Cmd
 	stdin    io.WriteCloser
 	endpoint string
+	said     *bufio.Scanner // its log, until somebody reads on
 }
 
 // startChild starts a server process on the directory, with args before the
 // command when a test wants to look at it (strace), and waits until it listens.
 func startChild(t testing.TB, dataDir string, wrap ...string) *child {
 	t.Helper()
+	c, said := tryChild(t, dataDir, nil, wrap...)
+	if c.endpoint == "" {
+		t.Fatalf("the server did not start: %s", said)
+	}
+	go func() { // so that it never waits for a reader
+		for c.said.Scan() {
+		}
+	}()
+	return c
+}
+
+// tryChild is startChild for a server that may die before it listens: endpoint
+// is empty then, and said is what it said.
+func tryChild(t testing.TB, dataDir string, env []string, wrap ...string) (c *child, said string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := append(wrap, self)
-	c := &child{cmd: exec.Command(args[0], args[1:]...)}
-	c.cmd.Env = append(os.Environ(), serveEnv+"="+dataDir)
+	c = &child{cmd: exec.Command(args[0], args[1:]...)}
+	c.cmd.Env = append(append(os.Environ(), serveEnv+"="+dataDir), env...)
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -192,20 +213,16 @@ func startChild(t testing.TB, dataDir string, wrap ...string) *child {
 			_ = c.cmd.Wait()
 		}
 	})
-	var said []string
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if e, ok := strings.CutPrefix(lines.Text(), "endpoint "); ok {
+	var lines []string
+	c.said = bufio.NewScanner(out)
+	for c.said.Scan() {
+		if e, ok := strings.CutPrefix(c.said.Text(), "endpoint "); ok {
 			c.endpoint = e
-			break
+			return c, ""
 		}
-		said = append(said, lines.Text())
+		lines = append(lines, c.said.Text())
 	}
-	if c.endpoint == "" {
-		t.Fatalf("the server did not start: %s", strings.Join(said, "\n"))
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return c
+	return c, strings.Join(lines, "\n")
 }
 
 // kill ends the process at once, as a power cut of the process would.

@@ -55,7 +55,7 @@ func killRounds(t *testing.T, rounds int) (dir string) {
 			}
 		}
 		w.check(t, cl)
-		w.load(t, cl, round, func() { c.kill(t) })
+		w.load(t, cl, round, nil, func() { c.kill(t) })
 	}
 	c := startChild(t, dir)
 	w.check(t, client(t, c.endpoint, dir, 1))
@@ -107,8 +107,8 @@ func (w *world) acknowledge(op string, md middleware.Metadata) {
 }
 
 // load runs clients until enough was acknowledged, and then kills the server
-// while they go on.
-func (w *world) load(t *testing.T, cl clients, round int, kill func()) {
+// while they go on; or until it has died by itself.
+func (w *world) load(t *testing.T, cl clients, round int, died <-chan struct{}, kill func()) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var done sync.WaitGroup
@@ -145,6 +145,7 @@ func (w *world) load(t *testing.T, cl clients, round int, kill func()) {
 	})
 	select {
 	case <-reached:
+	case <-died:
 	case <-ctx.Done():
 		t.Error("the load did not get anywhere")
 	}

@@ -90,22 +90,26 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.settleInstallation(ctx); err != nil {
 		return nil, err
 	}
-	return s, writeEndpoint(cfg.DataDir, s.endpoint())
+	return s, writeEndpoint(durable.On(cfg.fs), cfg.DataDir, s.endpoint())
 }
 
 // openData opens everything below the listener, lowest first.
 func (s *Server) openData(ctx context.Context) (err error) {
 	cfg := s.cfg
-	if err := durable.Mkdir(cfg.DataDir, 0o700); err != nil {
+	files := durable.On(cfg.fs)
+	if err := files.Mkdir(cfg.DataDir, 0o700); err != nil {
 		return err
 	}
 	if err := backup.RefuseBackup(cfg.DataDir); err != nil {
 		return err
 	}
-	if s.lock, err = durable.Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {
+	if s.lock, err = files.FS().Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {
 		if errors.Is(err, durable.ErrLocked) {
 			return fmt.Errorf("data directory %s is in use by another process: %w; stop it first, or use another --data-dir", cfg.DataDir, err)
 		}
+		return err
+	}
+	if err := removeTemps(files, cfg); err != nil {
 		return err
 	}
 	// A trail says that there has been a database: a new one would hide a loss.
@@ -113,7 +117,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used, Now: cfg.Clock}); err != nil {
+	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used, Now: cfg.Clock, At: cfg.at}); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
 		}
@@ -146,7 +150,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	objects, err := diskstore.Open(objectsDir(cfg.DataDir))
+	objects, err := diskstore.OpenOn(cfg.fs, objectsDir(cfg.DataDir))
 	if err != nil {
 		return err
 	}
@@ -227,7 +231,7 @@ func (s *Server) openTrail(ctx context.Context) (err error) {
 		}
 		s.log.Error("the audit trail was lost and a new one begins; records of calls that changed nothing are gone", "changes", last)
 	}
-	s.trail, err = audit.Open(audit.Config{Dir: AuditDir(s.cfg.DataDir), Durable: s.cfg.DurableAudit, Logger: s.log})
+	s.trail, err = audit.Open(audit.Config{Dir: AuditDir(s.cfg.DataDir), Durable: s.cfg.DurableAudit, SegmentSize: s.cfg.segmentSize, FS: s.cfg.fs, Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -339,6 +343,18 @@ func (s *Server) Close() error {
 		s.lock = nil
 	}
 	return errors.Join(errs...)
+}
+
+// removeTemps removes what a crash left of the small files that the server
+// writes. The lock on the directory is held: nobody else writes them.
+func removeTemps(files durable.Files, cfg Config) error {
+	for _, path := range []string{endpointPath(cfg.DataDir), CredentialsFile(cfg.DataDir), cfg.RootKeyFile} {
+		// A directory that may not be read was not written to either.
+		if err := files.RemoveTemps(path); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("removing what a crash left of %s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 // exists reports whether there is something at path.

@@ -145,7 +145,19 @@ type Backend struct {
 	Dialect Dialect
 	// Now is the clock of [Change.Time]; nil: [time.Now].
 	Now func() time.Time
+	// At, when not nil, is called by the writer at each of its Points, so that
+	// a test can end the process there.
+	At func(point string)
 }
+
+// Points are those of [Backend.At], in the order in which a commit passes them.
+func Points() []string { return []string{beforeCommit, afterCommit, beforeAnswer} }
+
+const (
+	beforeCommit = "store.commit.before" // nothing is durable
+	afterCommit  = "store.commit.after"  // all is, and nobody was told
+	beforeAnswer = "store.answer"        // the OnCommit functions have run
+)
 
 // New makes a Store of a database that [Migrate] has brought to this release's
 // schema. It refuses one that lacks a table with [ErrDamaged]. The Store owns
@@ -153,6 +165,9 @@ type Backend struct {
 func New(ctx context.Context, b Backend) (*Store, error) {
 	if b.Now == nil {
 		b.Now = time.Now
+	}
+	if b.At == nil {
+		b.At = func(string) {}
 	}
 	s := &Store{backend: b, read: newStatements(b.Read, b.Dialect)}
 	if err := s.probe(ctx); err != nil {

@@ -46,6 +46,7 @@ type writer struct {
 	db      *sql.DB
 	dialect Dialect
 	now     func() time.Time
+	at      func(point string)
 	hooks   []func([]Change) // set before the first update
 
 	conn  *sql.Conn // nil until needed, and after a failure
@@ -61,6 +62,7 @@ func newWriter(b Backend) *writer {
 		db:      b.Write,
 		dialect: b.Dialect,
 		now:     b.Now,
+		at:      b.At,
 	}
 }
 
@@ -128,15 +130,18 @@ func (w *writer) batch(first *update) {
 		}
 		changes = append(changes, c...)
 	}
+	w.at(beforeCommit)
 	if err := w.exec(opCommit); err != nil {
 		w.abort(ran, err)
 		return
 	}
+	w.at(afterCommit)
 	if len(changes) > 0 {
 		for _, hook := range w.hooks {
 			hook(changes)
 		}
 	}
+	w.at(beforeAnswer)
 	for _, u := range ran {
 		u.result <- u.err
 	}

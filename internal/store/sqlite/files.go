@@ -28,7 +28,7 @@ const (
 func (cfg Config) prepare(ctx context.Context) error {
 	info, err := os.Stat(cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) && !cfg.MustExist {
-		return create(ctx, cfg.Path)
+		return cfg.create(ctx)
 	}
 	if err != nil {
 		return err
@@ -98,7 +98,8 @@ func examine(path string, size int64) error {
 
 // create makes a new database under another name and moves it in when it is
 // complete and on the disk: whatever is at path has a schema, or is damaged.
-func create(ctx context.Context, path string) error {
+func (cfg Config) create(ctx context.Context) error {
+	path := cfg.Path
 	if _, err := os.Stat(path + logSuffix); err == nil {
 		return fmt.Errorf("%s: %w: it is gone, and its log %s is there", path, store.ErrDamaged, path+logSuffix)
 	}
@@ -128,6 +129,9 @@ func create(ctx context.Context, path string) error {
 	}
 	if _, err := os.Stat(unfinished + logSuffix); err == nil {
 		return fmt.Errorf("%s: its log could not be moved in", unfinished)
+	}
+	if cfg.At != nil {
+		cfg.At(beforeCreate)
 	}
 	return durable.Rename(unfinished, path)
 }

@@ -33,9 +33,18 @@ type Config struct {
 	Readers int
 	// Now is the clock of the change feed; nil means time.Now.
 	Now func() time.Time
+	// At, when not nil, is called at each of the Points, so that a test can
+	// end the process there.
+	At func(point string)
 
 	pragmas []string // further ones of the writer, for tests
 }
+
+// Points are those of [Config.At]: of the making of a database, and of a commit.
+func Points() []string { return append([]string{beforeCreate}, store.Points()...) }
+
+// beforeCreate: the new database is complete and not yet at its place.
+const beforeCreate = "store.create"
 
 // Open opens the store, making it when it is not there, and brings its schema
 // up to date. At any time only one process should have a store open: another
@@ -65,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*store.Store, error) {
 	if err != nil {
 		return nil, errors.Join(d.Wrap(err), write.Close())
 	}
-	s, err := store.New(ctx, store.Backend{Write: write, Read: read, Dialect: d, Now: cfg.Now})
+	s, err := store.New(ctx, store.Backend{Write: write, Read: read, Dialect: d, Now: cfg.Now, At: cfg.At})
 	if err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
