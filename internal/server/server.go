@@ -348,7 +348,8 @@ func (s *Server) Close() error {
 // removeTemps removes what a crash left of the small files that the server
 // writes. The lock on the directory is held: nobody else writes them.
 func removeTemps(files durable.Files, cfg Config) error {
-	for _, path := range []string{endpointPath(cfg.DataDir), CredentialsFile(cfg.DataDir), cfg.RootKeyFile} {
+	room := filepath.Join(cfg.DataDir, "room") // how the store tries whether there is some
+	for _, path := range []string{endpointPath(cfg.DataDir), CredentialsFile(cfg.DataDir), cfg.RootKeyFile, room} {
 		// A directory that may not be read was not written to either.
 		if err := files.RemoveTemps(path); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("removing what a crash left of %s: %w", path, err)
