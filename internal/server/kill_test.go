@@ -303,7 +303,11 @@ func (w *world) check(t *testing.T, cl clients) {
 
 // readObject returns an object's content, and nothing for one that is not there.
 func readObject(ctx context.Context, cl clients, name string) (string, error) {
-	out, err := cl.s3.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(killBucket), Key: &name})
+	return readObjectIn(ctx, cl, killBucket, name)
+}
+
+func readObjectIn(ctx context.Context, cl clients, bucket, name string) (string, error) {
+	out, err := cl.s3.GetObject(ctx, &awss3.GetObjectInput{Bucket: &bucket, Key: &name})
 	if _, ok := errors.AsType[*s3types.NoSuchKey](err); ok {
 		return "", nil
 	}

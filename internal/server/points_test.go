@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -209,4 +210,78 @@ func TestEveryOperationIsAPoint(t *testing.T) {
 			t.Errorf("point %s was never met", p.name)
 		}
 	}
+}
+
+// TestFaultAtStart fails the start of a server in a new directory at each point
+// that it meets: the error is told, no file stays open, and the next start finds
+// nothing in its way.
+func TestFaultAtStart(t *testing.T) {
+	for _, p := range points {
+		if p.when == seldom || strings.HasPrefix(p.name, "blob.") {
+			continue // no first start comes there
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			dir := dataDirIn(t)
+			above := filepath.Dir(dir)
+			failed := false
+			cfg := Config{DataDir: dir, Listen: "127.0.0.1:0", Logger: new(safeBuffer).logger()}
+			cfg.fs = errorfs.Wrap(durable.OS{}, func(op errorfs.Op) error {
+				if failed || !op.Kind.Changes() || pointOf(above, op) != p.name {
+					return nil
+				}
+				failed = true
+				return syscall.EIO
+			})
+			s, err := New(t.Context(), cfg)
+			switch {
+			case !failed:
+				t.Error("the start does not meet it")
+			case err == nil && p.name == "audit.write":
+				// A change's record that cannot be written is kept, and written
+				// as soon as it can be: the log says so.
+			case !errors.Is(err, syscall.EIO):
+				t.Errorf("got %v, want %v", err, syscall.EIO)
+			}
+			if err == nil {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if left := openBelow(t, above); len(left) > 0 {
+				t.Errorf("got %q still open", left)
+			}
+			s, stop := start(t, Config{DataDir: dir})
+			w := newWorld()
+			cl := client(t, s.Endpoint(), dir, 1)
+			w.makeBucket(t, cl)
+			if err := errors.Join(w.makeKey(t.Context(), cl, "alias/after"), w.write(t.Context(), cl, "object", "after ", 1000, true)); err != nil {
+				t.Error(err)
+			}
+			w.check(t, cl)
+			stop()
+			w.checkAll(t, dir)
+			if left := openBelow(t, above); len(left) > 0 {
+				t.Errorf("got %q still open after the end", left)
+			}
+		})
+	}
+}
+
+// openBelow returns the files below dir that this process has open, as far as
+// the system tells.
+func openBelow(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Logf("what is open cannot be known here: %v", err)
+		return nil
+	}
+	for _, e := range entries {
+		path, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && strings.HasPrefix(path, dir+"/") {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }

@@ -41,6 +41,7 @@ type Server struct {
 	iam   *iam.Service
 	kms   *kms.Service
 	s3    *s3.Service
+	blobs io.Closer // what s3 keeps its objects in
 
 	failures   failures
 	clockWatch clockWatch
@@ -154,6 +155,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.blobs = objects
 	s.s3, err = s3.New(s3.Config{
 		Store: s.store, RowMAC: c.rowMAC, RecordKeys: c.records,
 		Keys: keyService{s.kms}, Objects: objects,
@@ -325,6 +327,10 @@ func (s *Server) Close() error {
 	if s.s3 != nil {
 		errs = append(errs, s.s3.Close())
 		s.s3 = nil
+	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+		s.blobs = nil
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
