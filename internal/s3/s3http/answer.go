@@ -2,6 +2,8 @@ package s3http
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -114,7 +116,11 @@ func getObject(x *exchange) error {
 	}
 	// Fewer bytes than Content-Length were written: the server closes the
 	// connection, and the client sees that the object was cut off.
-	x.h.log.Error("streaming object", "requestID", x.caller.RequestID, "bucket", x.bucket, "key", x.key, "error", err)
+	level := slog.LevelError
+	if errors.Is(err, s3api.RequestTimeout) { // the client went away, which any client may: nothing is wrong here
+		level = slog.LevelInfo
+	}
+	x.h.log.Log(x.r.Context(), level, "streaming object", "requestID", x.caller.RequestID, "bucket", x.bucket, "key", x.key, "error", err)
 	return nil
 }
 
