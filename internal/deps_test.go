@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"internal/arn":        {},
 	"internal/awserr":     {},
 	"internal/durable":    {},
+	"internal/faultproxy": {},
 	"internal/sigv4":      {},
 	"internal/uuid":       {},
 	"internal/jsonstring": {},
