@@ -3,9 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/strongroom/strongroom/internal/faultproxy"
 )
 
 // needClients skips a test unless clients we did not write are wanted and there.
@@ -35,4 +40,18 @@ func awsScript(ts *testscript.TestScript, neg bool, args []string) {
 	if neg != (err != nil) {
 		ts.Fatalf("aws: %v", err)
 	}
+}
+
+// proxyScript puts a proxy before ENDPOINT that breaks the first FAULTS
+// connections as SEED has it: proxy SEED FAULTS. Its address goes into PROXY.
+func proxyScript(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 2, "proxy SEED FAULTS")
+	seed, err := strconv.ParseUint(args[0], 10, 64)
+	ts.Check(err)
+	faults, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	p, err := faultproxy.Start(strings.TrimPrefix(ts.Getenv("ENDPOINT"), "http://"), faultproxy.Seeded(seed, faults, 6<<20, 50*time.Millisecond))
+	ts.Check(err)
+	ts.Defer(p.Close)
+	ts.Setenv("PROXY", "http://"+p.Address())
 }

@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 //	[!] get PATH                      one request without a signature
 //	await PATH                        the same, again and again until it succeeds
 //	[!] aws ARGUMENT...               the AWS CLI at ENDPOINT
+//	proxy SEED FAULTS                 a proxy to ENDPOINT, as PROXY, that breaks the first FAULTS connections
 //	capture VARIABLE PATH             a member of the JSON in stdout, as in KeyMetadata.KeyId
 //	flip FILE OFFSET|TEXT             flip one bit there; a negative offset counts from the end
 //	cutrecord [-forge] FILE TEXT      cut the audit record with TEXT out of a segment; -forge mends the chain
@@ -82,7 +83,7 @@ func runScripts(t *testing.T, dir string) {
 			"serve": serveScript, "start": startScript, "expect": expectScript, "signal": signalScript, "finish": finishScript,
 			"fails": failsScript, "login": loginScript, "api": apiScript, "get": getScript, "await": awaitScript, "capture": captureScript,
 			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
-			"aws": awsScript, "hangup": hangupScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript,
+			"aws": awsScript, "hangup": hangupScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript, "proxy": proxyScript,
 		},
 		RequireUniqueNames: true,
 	})

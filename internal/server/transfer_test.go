@@ -106,7 +106,7 @@ func download(ctx context.Context, m *transfermanager.Client, key string, by tmt
 }
 
 // same compares by digest, for messages that can be read.
-func same(t testing.TB, what string, got, want []byte) {
+func sameBytes(t testing.TB, what string, got, want []byte) {
 	t.Helper()
 	if g, w := sha256.Sum256(got), sha256.Sum256(want); g != w {
 		t.Errorf("%s: got %d bytes of SHA-256 %x, want %d of %x", what, len(got), g, len(want), w)
@@ -258,7 +258,7 @@ func TestTransferManager(t *testing.T) {
 				if err != nil {
 					t.Errorf("by %s: %v", by, err)
 				}
-				same(t, "by "+string(by), got, want)
+				sameBytes(t, "by "+string(by), got, want)
 			}
 		})
 	}

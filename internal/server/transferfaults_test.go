@@ -71,13 +71,13 @@ func TestTransferRetries(t *testing.T) {
 					return
 				}
 				// What was acknowledged is there, for who asks without faults and with them.
-				same(t, "direct", whole(t, direct, *in.Key), want)
+				sameBytes(t, "direct", whole(t, direct, *in.Key), want)
 				got, err := download(ctx, m, *in.Key, tmtypes.GetObjectRanges)
 				if err != nil {
 					t.Errorf("seed %d, download %d: %v", seed, i, err)
 					return
 				}
-				same(t, "downloaded", got, want)
+				sameBytes(t, "downloaded", got, want)
 			})
 		}
 		done.Wait()
@@ -135,7 +135,7 @@ func TestTransferGivesUp(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				if got != nil || err == nil {
-					same(t, key, got, sent)
+					sameBytes(t, key, got, sent)
 					want.blobs++
 					if size > 5*mib {
 						want.blobs, want.parts = want.blobs+1, want.parts+2
@@ -242,7 +242,7 @@ func TestTransferOverKill(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			same(t, "after the kill", got, want)
+			sameBytes(t, "after the kill", got, want)
 			second.stop(t)
 			// The collector may not have come to all of it; another start goes on.
 			s, stop := start(t, Config{DataDir: dir})
