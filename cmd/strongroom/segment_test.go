@@ -27,16 +27,21 @@ func cutRecordScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	out := bytes.Clone(b[:segmentHeader])
 	head := sha256.Sum256(out)
-	found := 0
+	found, cutAt := 0, len(b)
 	for at := segmentHeader; at < len(b); {
 		end := at + frameHeader + int(binary.BigEndian.Uint32(b[at+4:]))
 		frame := bytes.Clone(b[at:end])
 		at = end
 		if bytes.Contains(frame[frameHeader:], []byte(args[1])) {
-			found++
+			found, cutAt = found+1, at-len(frame)
 			continue
 		}
 		if forge {
+			if len(frame) == frameHeader { // a mark: what it speaks of has moved
+				if said := int(binary.BigEndian.Uint64(frame[8:])); said > cutAt {
+					binary.BigEndian.PutUint64(frame[8:], uint64(said-(at-len(frame)-len(out))))
+				}
+			}
 			record := sha256.Sum256(frame[frameHeader:])
 			head = sha256.Sum256(append(append(head[:], frame[8:16]...), record[:]...))
 			copy(frame[16:], head[:])

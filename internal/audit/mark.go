@@ -64,7 +64,8 @@ func (l *Log) markIdle() {
 
 // wasOnDisk reports whether rest, what a segment has from offset on, holds a
 // mark that says that more than offset was on disk. Where frames begin behind a
-// damaged one nobody knows, so it looks everywhere.
+// damaged one nobody knows, so it looks everywhere; and a mark that is not where
+// it was written tells of tampering all the more.
 func wasOnDisk(rest []byte, offset int64) bool {
 	for i := 0; i+prefixSize <= len(rest); i++ {
 		b := rest[i : i+prefixSize]
@@ -72,7 +73,7 @@ func wasOnDisk(rest []byte, offset int64) bool {
 			continue
 		}
 		said := int64(binary.BigEndian.Uint64(b[8:]))
-		if said > offset && said <= offset+int64(i) && crc32.Checksum(b[4:], castagnoli) == binary.BigEndian.Uint32(b) {
+		if said > offset && crc32.Checksum(b[4:], castagnoli) == binary.BigEndian.Uint32(b) {
 			return true
 		}
 	}

@@ -175,6 +175,22 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestRecordTakenOut: a record that was taken out of the last segment, with what
+// follows moved to its place, is no power cut's work.
+func TestRecordTakenOut(t *testing.T) {
+	segments, frames := smallTrail(t, 0)
+	for i := range 3 {
+		dir, at := t.TempDir(), frames[2][i]
+		without := slices.Concat(segments[2][:at], segments[2][frames[2][i+1]:])
+		putTrail(t, dir, segments[0], segments[1], without)
+		_, err := Open(Config{Dir: dir, Logger: quiet})
+		wantDamage(t, fmt.Sprintf("without record %d", i), err, 3, at)
+		if got, err := os.ReadFile(segmentPath(dir, 3)); err != nil || !bytes.Equal(got, without) {
+			t.Errorf("Open changed the segment, %v", err)
+		}
+	}
+}
+
 // TestMarkThatCannotBe is damage like any other frame that was never written.
 func TestMarkThatCannotBe(t *testing.T) {
 	for _, said := range []int64{-1, 0, headerSize - 1, headerSize + 51, 1 << 40} {

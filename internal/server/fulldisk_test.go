@@ -25,7 +25,6 @@ type diskWorld struct {
 	bucket string
 	key    string
 	blob   []byte
-	n      int
 }
 
 // acknowledged makes what must outlive everything.
