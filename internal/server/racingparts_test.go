@@ -302,14 +302,17 @@ func TestPartUnderWay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := beginRace(t, direct, tt.name)
 			p := r.must(1, first)
-			ended := errors.New("the part went through without a pause")
+			ended := make(chan error, 1)
 			proxy := startProxy(t, s.Endpoint(), func(int, string) faultproxy.Fault {
-				return faultproxy.Fault{Kind: faultproxy.Pause, After: mib, Then: func() { ended = tt.end(r, p) }}
+				return faultproxy.Fault{Kind: faultproxy.Pause, After: mib, Then: func() { ended <- tt.end(r, p) }}
 			})
 			slow := partRace{t, patient(t, proxy.Address(), dir, 1), r.key, r.id}
 			_, err := slow.part(tt.number, late)
-			if ended != nil || code(err) != "NoSuchUpload" {
-				t.Errorf("got %v for the end and %v for the part, want NoSuchUpload for the part", ended, err)
+			if code(err) != "NoSuchUpload" {
+				t.Fatalf("got %v for the part, want NoSuchUpload", err) // and no pause, perhaps
+			}
+			if err := <-ended; err != nil {
+				t.Errorf("got %v for the end", err)
 			}
 			if tt.made != nil {
 				want.parts, want.blobs = want.parts+1, want.blobs+1
