@@ -166,7 +166,7 @@ func TestDeleteObjectsRefusals(t *testing.T) {
 		{"wrong MD5", body + " ", map[string]string{"Content-Md5": content}, 400, "BadDigest", ""},
 		{"wrong checksum", body, map[string]string{"X-Amz-Checksum-Crc32": "AAAAAA=="}, 400, "BadDigest", "CRC32"},
 		{"malformed checksum", body, map[string]string{"X-Amz-Checksum-Crc32": "AAAA"}, 400, "InvalidRequest", "x-amz-checksum-crc32"},
-		{"two checksums", body, map[string]string{"X-Amz-Checksum-Crc32": crc, "X-Amz-Checksum-Sha1": "AAAA"}, 400, "InvalidRequest", "Expecting a single x-amz-checksum- header."},
+		{"many checksums, most of them malformed", body, map[string]string{"X-Amz-Checksum-Crc32": crc, "X-Amz-Checksum-Sha1": "AAAA", "X-Amz-Checksum-Sha256": "AAAA", "X-Amz-Checksum-None": "AAAA"}, 400, "InvalidRequest", "Expecting a single x-amz-checksum- header."},
 		{"unknown checksum", body, map[string]string{"X-Amz-Checksum-Rot13": "AAAA"}, 400, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid."},
 		{"other algorithm", body, map[string]string{"X-Amz-Checksum-Crc32": crc, "X-Amz-Sdk-Checksum-Algorithm": "SHA1"}, 400, "InvalidRequest", "x-amz-sdk-checksum-algorithm"},
 		{"algorithm without checksum", body, map[string]string{"Content-Md5": content, "X-Amz-Sdk-Checksum-Algorithm": "SHA1"}, 400, "InvalidRequest", ""},

@@ -59,17 +59,23 @@ func (x *exchange) checkPayload(data []byte) error {
 			return awserr.New(s3api.BadDigest, "The Content-MD5 you specified did not match what we received.")
 		}
 	}
-	seen, checksum := false, ""
+	var checksums []string
 	for name, values := range x.r.Header {
 		name = strings.ToLower(name)
 		if !isChecksum(name) || x.route.bodyLimit == 0 || x.route.headers[name] {
 			continue
 		}
-		if seen || len(values) > 1 {
-			return awserr.New(s3api.InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		for range values {
+			checksums = append(checksums, name)
 		}
-		seen, checksum = true, name
-		known, err := s3.CheckPayload(name, values[0], data)
+	}
+	// Before any is looked at: headers come in no order, and the answer must not depend on it.
+	if len(checksums) > 1 {
+		return awserr.New(s3api.InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	checksum := ""
+	for _, checksum = range checksums {
+		known, err := s3.CheckPayload(checksum, x.r.Header.Get(checksum), data)
 		if err != nil {
 			return err
 		}
