@@ -5,11 +5,9 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"io"
 	"strconv"
-	"sync"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/hsm"
@@ -34,11 +32,10 @@ type Body struct {
 // maxPartSize is the longest payload of one PUT: 5 GiB.
 const maxPartSize = 5 << 30
 
-// bufferSize is how much of a payload is read at a time; two such buffers are
-// in use per request.
-const bufferSize = 128 << 10
-
-var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+// maxQuick is the size in bytes of the longest checksum that costs next to
+// nothing: a CRC or a short XXHash. Most of the longer ones are cryptographic
+// hashes, which are slower than AES-GCM.
+const maxQuick = 8
 
 // expectation is what the client said about its payload.
 type expectation struct {
@@ -127,12 +124,21 @@ func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number 
 		return nil, err
 	}
 	given := want.algorithm.new()
-	kept, sealer := given, io.MultiWriter(part, given)
+	kept, sealer := given, []io.Writer{part}
+	hashes := []hash.Hash{given}
 	if want.stored != nil {
 		kept = want.stored.new()
-		sealer = io.MultiWriter(part, given, kept)
+		hashes = append(hashes, kept)
 	}
-	sinks := []io.Writer{sealer}
+	var sinks []io.Writer
+	for _, h := range hashes {
+		if h.Size() > maxQuick {
+			sinks = append(sinks, h)
+		} else { // it costs less than to hand it the bytes
+			sealer = append(sealer, h)
+		}
+	}
+	sinks = append(sinks, io.MultiWriter(sealer...))
 	var digest hash.Hash
 	if wantMD5 || want.md5 != nil {
 		digest = md5.New()
@@ -192,66 +198,4 @@ func incompleteBody(cause error) error {
 func entityTooLarge() error {
 	return awserr.New(s3api.EntityTooLarge, "Your proposed upload exceeds the maximum allowed size").
 		With("MaxSizeAllowed", strconv.FormatInt(maxPartSize, 10))
-}
-
-// pump reads r to its end and gives every buffer to all sinks, which work at
-// the same time, and beside the reading of the next buffer: MD5 is the slowest
-// of them, and alone decides how fast a PUT is. A payload of one buffer is
-// worked off in place.
-func pump(r io.Reader, limit int64, sinks ...io.Writer) (total int64, err error) {
-	var bufs [2]*[]byte
-	for i := range bufs {
-		bufs[i] = buffers.Get().(*[]byte)
-		defer func() {
-			clear(*bufs[i])
-			buffers.Put(bufs[i])
-		}()
-	}
-	var pending sync.WaitGroup
-	errs := make([]error, len(sinks))
-	defer pending.Wait() // before the buffers go back: deferred calls run last first
-	for i := 0; ; i ^= 1 {
-		n, readErr := fill(r, *bufs[i])
-		total += int64(n)
-		chunk := (*bufs[i])[:n]
-		pending.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return total, err
-		}
-		if total > limit {
-			return total, entityTooLarge()
-		}
-		if readErr != nil && readErr != io.EOF {
-			return total, readError(readErr)
-		}
-		if readErr == io.EOF {
-			for j, w := range sinks {
-				_, errs[j] = w.Write(chunk)
-			}
-			return total, errors.Join(errs...)
-		}
-		for j, w := range sinks {
-			pending.Go(func() { _, errs[j] = w.Write(chunk) })
-		}
-	}
-}
-
-// fill reads until p is full or r ends; unlike io.ReadFull it keeps io.EOF
-// apart from io.ErrUnexpectedEOF, which means that the client was cut off.
-func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	return n, err
-}
-
-// readError is about the client's side of the connection, unless the reader
-// itself said what is wrong.
-func readError(err error) error {
-	if awserr.CodeOf(err) != "" {
-		return err
-	}
-	return incompleteBody(err)
 }

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -126,10 +127,42 @@ func TestPumpFailures(t *testing.T) {
 			}
 		})
 	}
-	if _, err := pump(bytes.NewReader(data), int64(len(data))-1, io.Discard); !errors.Is(err, s3api.EntityTooLarge) {
-		t.Errorf("got %v, want EntityTooLarge", err)
+	for _, limit := range []int64{bufferSize - 1, bufferSize, int64(len(data)) - 1} {
+		if _, err := pump(bytes.NewReader(data), limit, io.Discard); !errors.Is(err, s3api.EntityTooLarge) {
+			t.Errorf("limit %d: got %v, want EntityTooLarge", limit, err)
+		}
 	}
 }
+
+// A sink that takes its time holds up no other by more than the buffers, and
+// the reading not at all until then; and it sees every byte in the end.
+func TestPumpSlowSink(t *testing.T) {
+	data := make([]byte, 4*maxPieces*bufferSize+1)
+	_, _ = rand.Read(data)
+	var slow, fast bytes.Buffer
+	ahead := make(chan struct{}) // closed when the other sink is ahead by all there is
+	held := sinkFunc(func(p []byte) (int, error) {
+		<-ahead
+		return slow.Write(p)
+	})
+	free := sinkFunc(func(p []byte) (int, error) {
+		n, err := fast.Write(p)
+		if fast.Len() == maxPieces*bufferSize {
+			close(ahead)
+		}
+		return n, err
+	})
+	if n, err := pump(bytes.NewReader(data), maxPartSize, held, free); n != int64(len(data)) || err != nil {
+		t.Fatalf("got %d and %v, want %d", n, err, len(data))
+	}
+	if !bytes.Equal(slow.Bytes(), data) || !bytes.Equal(fast.Bytes(), data) {
+		t.Errorf("got %d and %d bytes, want all %d", slow.Len(), fast.Len(), len(data))
+	}
+}
+
+type sinkFunc func([]byte) (int, error)
+
+func (f sinkFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestKMSErrors(t *testing.T) {
 	for _, tt := range []struct {
