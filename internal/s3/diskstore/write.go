@@ -21,14 +21,24 @@ func (s *Store) Create(context.Context) (s3.BlobWriter, error) {
 	return &writer{store: s, file: f, id: id}, nil
 }
 
+// writebackStep is after how many bytes the kernel is told to begin writing:
+// the sync of a long blob then waits for its last bytes alone, and not for all.
+const writebackStep = 4 << 20
+
 type writer struct {
-	store *Store
-	file  durable.File // nil after Commit or Abort
-	id    string
+	store   *Store
+	file    durable.File // nil after Commit or Abort
+	id      string
+	size    int64 // written
+	started int64 // of which the kernel was told
 }
 
 func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
+	if w.size += int64(n); w.size-w.started >= writebackStep {
+		durable.StartWriteback(w.file, w.started, w.size-w.started)
+		w.started = w.size
+	}
 	if err != nil {
 		err = fmt.Errorf("writing blob %s: %w", w.id, noSpace(err))
 	}
