@@ -9,9 +9,17 @@ import (
 	"github.com/strongroom/strongroom/internal/hsm"
 )
 
-// batchChunks is how many chunks one read of the underlying file covers:
-// 256 KiB, enough to make the call cheap and small enough for a core's cache.
-const batchChunks = 4
+// How a long range is read. A batch is what one read of the file covers and one
+// write to the client takes: 128 KiB, enough to make the calls cheap, and
+// small enough that what was read is still in a core's cache when it is opened
+// and written. Two goroutines open batches ahead of the writer, because opening
+// costs more than writing does; there are batches for each of the three and one
+// more, so that none waits for another's last byte: 1 MiB for a range.
+const (
+	batchChunks = 2
+	openers     = 2
+	batches     = 4
+)
 
 // PartReader opens ranges of one stored part. It is safe for concurrent use
 // when its io.ReaderAt is.
@@ -96,60 +104,51 @@ func (r *PartReader) writeBatch(w io.Writer, b *readBatch, first, last, off, n i
 	return b.write(w, first, off, n)
 }
 
-// writePipelined reads and opens a batch while the one before it is written:
-// both take about as long, and neither waits for the other. There are two
-// batches, and each is always in one place: free, being opened, ready or held.
+// writePipelined opens batches ahead of the one that is being written. Batch i
+// is opened into slot i modulo their number, and the writer takes the slots in
+// turn, so that a slot is in one hand at a time.
 func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) error {
-	type opened struct {
-		batch *readBatch
-		first int64
-		err   error
+	var slots [batches]struct {
+		batch  *readBatch
+		opened chan error // when it was opened, or could not be
 	}
-	free := make(chan *readBatch, 2)
-	for range cap(free) {
-		free <- readBatches.Get().(*readBatch)
+	for i := range slots {
+		slots[i].batch, slots[i].opened = readBatches.Get().(*readBatch), make(chan error, 1)
 	}
-	ready := make(chan opened, cap(free))
-	stop := make(chan struct{})
-	go func() {
-		defer close(ready)
-		for ; first <= last; first += batchChunks {
-			select {
-			case b := <-free:
-				err := r.openBatch(b, first, min(first+batchChunks-1, last))
-				ready <- opened{b, first, err}
-				if err != nil {
-					return
-				}
-			case <-stop:
-				return
+	next := make(chan int64, batches) // batches to open; it has room for all slots
+	var opening sync.WaitGroup
+	for range openers {
+		opening.Go(func() {
+			for i := range next {
+				from := first + i*batchChunks
+				slots[i%batches].opened <- r.openBatch(slots[i%batches].batch, from, min(from+batchChunks-1, last))
 			}
+		})
+	}
+	defer func() { // after a panic of w too
+		close(next)
+		for range next { // what nobody needs any more
+		}
+		opening.Wait() // now the caller may close the file
+		for i := range slots {
+			slots[i].batch.release()
 		}
 	}()
-	var held *readBatch // being written
-	defer func() {      // after a panic of w too
-		close(stop)
-		for o := range ready { // until the opener has ended: now the caller may close the file
-			o.batch.release()
-		}
-		close(free)
-		for b := range free {
-			b.release()
-		}
-		if held != nil {
-			held.release()
-		}
-	}()
-	for o := range ready {
-		held = o.batch
-		if o.err != nil {
-			return o.err
-		}
-		if err := held.write(w, o.first, off, n); err != nil {
+	count := (last-first)/batchChunks + 1
+	for i := range min(count, batches) {
+		next <- i
+	}
+	for i := range count {
+		s := &slots[i%batches]
+		if err := <-s.opened; err != nil {
 			return err
 		}
-		free <- held // never blocks
-		held = nil
+		if err := s.batch.write(w, first+i*batchChunks, off, n); err != nil {
+			return err
+		}
+		if i+batches < count {
+			next <- i + batches
+		}
 	}
 	return nil
 }
