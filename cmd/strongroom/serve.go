@@ -47,6 +47,7 @@ STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
 				return err
 			}
 			defer reloadOnHangup(s)()
+			defer server.KeepHeapHeadroom()()
 			greet(cmd.OutOrStdout(), s)
 			return s.Serve(cmd.Context())
 		},

@@ -163,6 +163,7 @@ func serveStrongroom(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	defer server.KeepHeapHeadroom()() // as `strongroom serve` does
 	copier, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
