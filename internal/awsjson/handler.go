@@ -176,9 +176,9 @@ func writeHeaders(w http.ResponseWriter, requestID string, length, status int) {
 	header := w.Header()
 	header["Content-Type"] = contentType
 	header["Cache-Control"] = noStore
-	// Spelled as AWS does, which Set would not keep.
-	header["x-amzn-RequestId"] = []string{requestID}
-	header["Content-Length"] = []string{strconv.Itoa(length)}
+	values := [...]string{requestID, strconv.Itoa(length)} // one allocation for both
+	header["x-amzn-RequestId"] = values[0:1:1]             // spelled as AWS does, which Set would not keep
+	header["Content-Length"] = values[1:2:2]
 	w.WriteHeader(status)
 }
 

@@ -77,7 +77,7 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			e.panicked(w, r, svc, c.RequestID, p)
 		}
-		e.metrics.observe(string(svc), w.status, time.Since(start))
+		e.metrics.observe(svc, w.status, time.Since(start))
 	}()
 	if strings.HasPrefix(r.URL.Path, "/_/") {
 		e.own.ServeHTTP(w, r)

@@ -21,6 +21,7 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	inFlight prometheus.Gauge
+	answered map[service]observer // what most requests are counted by
 	panics   prometheus.Counter
 	refusals *prometheus.CounterVec
 
@@ -61,6 +62,10 @@ func newMetrics(trail *audit.Log, f failures) *metrics {
 		}, []string{"worker"}),
 	}
 	m.connections, m.tls = newConnectionMetrics(m.registry), newTLSMetrics(m.registry)
+	m.answered = map[service]observer{}
+	for _, svc := range []service{serviceKMS, serviceSTS, serviceS3, ownPages} {
+		m.answered[svc] = observer{m.requests.WithLabelValues(string(svc), "200"), m.seconds.WithLabelValues(string(svc))}
+	}
 	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.inFlight, m.panics, m.refusals, f.total, m.workerFailures, m.workerSuccess,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -85,8 +90,21 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
+// observer counts the requests of one service that were answered with 200. The
+// look-up of labels costs more than the counting.
+type observer struct {
+	ok      prometheus.Counter
+	seconds prometheus.Observer
+}
+
 // observe counts one answered request.
-func (m *metrics) observe(service string, status int, took time.Duration) {
-	m.requests.WithLabelValues(service, strconv.Itoa(status)).Inc()
-	m.seconds.WithLabelValues(service).Observe(took.Seconds())
+func (m *metrics) observe(svc service, status int, took time.Duration) {
+	o, known := m.answered[svc]
+	if !known || status != http.StatusOK {
+		m.requests.WithLabelValues(string(svc), strconv.Itoa(status)).Inc()
+		m.seconds.WithLabelValues(string(svc)).Observe(took.Seconds())
+		return
+	}
+	o.ok.Inc()
+	o.seconds.Observe(took.Seconds())
 }
