@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 		println(err.Error())
 		os.Exit(1)
 	}
+	defer KeepHeapHeadroom()() // as the command does
 	println("endpoint " + s.Endpoint())
 	// Standard input is the parent: when it goes, so does the server.
 	ctx, cancel := context.WithCancel(context.Background())
