@@ -163,9 +163,16 @@ func isVoid(resp any) bool {
 // buffers holds answers while they are written.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
-// release gives a buffer back, without the plaintext it may have held.
+// keepBuffer is the greatest buffer, in bytes, that is kept for another answer.
+const keepBuffer = 64 << 10
+
+// release gives a buffer back, unless it grew large, without the plaintext it
+// may have held.
 func release(b *[]byte) {
 	clear((*b)[:cap(*b)])
+	if cap(*b) > keepBuffer {
+		return
+	}
 	*b = (*b)[:0]
 	buffers.Put(b)
 }
