@@ -9,19 +9,26 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 )
 
-// bufferSize is how much of a payload is read at a time, and maxPieces how many
-// such buffers a request has at the most: one that is read, one for the slowest
-// sink, and one between them, so that neither waits for the other's last byte.
+// bufferSize is how much of a payload is read at a time, in bytes, and maxPieces
+// how many such buffers a request has at the most: one that is read, one for the
+// slowest sink, and one between them, so that neither waits for the other's last
+// byte. A payload that is announced as shorter than smallBuffer gets one of
+// that size: clients that take their time hold no more than what they send.
 const (
-	bufferSize = 128 << 10
-	maxPieces  = 3
+	bufferSize  = 128 << 10
+	smallBuffer = 8 << 10
+	maxPieces   = 3
 )
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+var (
+	buffers      = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallBuffer); return &b }}
+)
 
 // piece is a part of the payload on its way through the sinks.
 type piece struct {
 	buf  *[]byte
+	pool *sync.Pool   // where buf belongs
 	n    int          // bytes of buf that are payload
 	left atomic.Int32 // sinks that have not seen it yet
 }
@@ -30,9 +37,14 @@ type piece struct {
 // sinks work at the same time, beside the reading and at a pace of their own:
 // MD5 is the slowest of them, and alone decides how fast a PUT is where there
 // are cores for the others. A payload of one buffer is worked off in place. No
-// sink is used any more when pump returns.
-func pump(r io.Reader, limit int64, sinks ...io.Writer) (total int64, err error) {
-	first := &piece{buf: buffers.Get().(*[]byte)}
+// sink is used any more when pump returns. Length is how many bytes r is said
+// to have, -1 when that is not known; no more than memory hangs on it.
+func pump(r io.Reader, length, limit int64, sinks ...io.Writer) (total int64, err error) {
+	pool := &buffers
+	if length >= 0 && length < smallBuffer {
+		pool = &smallBuffers
+	}
+	first := &piece{buf: pool.Get().(*[]byte), pool: pool}
 	n, err := fill(r, *first.buf)
 	if err == nil && int64(n) <= limit {
 		return pumpOn(r, limit, first, sinks)
@@ -109,7 +121,7 @@ func pumpOn(r io.Reader, limit int64, p *piece, sinks []io.Writer) (total int64,
 		}
 		if pieces < maxPieces {
 			pieces++
-			held = &piece{buf: buffers.Get().(*[]byte)}
+			held = &piece{buf: buffers.Get().(*[]byte), pool: &buffers}
 		} else {
 			held = <-free
 		}
@@ -120,7 +132,7 @@ func pumpOn(r io.Reader, limit int64, p *piece, sinks []io.Writer) (total int64,
 // release gives the buffer back without the payload it held.
 func (p *piece) release() {
 	clear(*p.buf)
-	buffers.Put(p.buf)
+	p.pool.Put(p.buf)
 }
 
 // fill reads until p is full or r ends; unlike io.ReadFull it keeps io.EOF

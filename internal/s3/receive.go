@@ -144,7 +144,7 @@ func (c *call) receive(ctx context.Context, body Body, k *hsm.ObjectKey, number 
 		digest = md5.New()
 		sinks = append(sinks, digest)
 	}
-	size, err := pump(body.Reader, maxPartSize, sinks...)
+	size, err := pump(body.Reader, body.Length, maxPartSize, sinks...)
 	c.in += size
 	closeErr := part.Close() // gives its buffers back in any case
 	if err != nil {

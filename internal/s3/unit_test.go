@@ -100,7 +100,8 @@ func TestPump(t *testing.T) {
 		data := bytes.Repeat([]byte("0123456789abcdef"), rapid.IntRange(0, 40_000).Draw(t, "sixteens"))
 		data = data[:max(0, len(data)-rapid.IntRange(0, 15).Draw(t, "less"))]
 		var a, b bytes.Buffer
-		n, err := pump(iotest.DataErrReader(bytes.NewReader(data)), maxPartSize, &a, &b)
+		announced := rapid.SampledFrom([]int64{-1, int64(len(data)), 0, smallBuffer - 1, bufferSize}).Draw(t, "announced")
+		n, err := pump(iotest.DataErrReader(bytes.NewReader(data)), announced, maxPartSize, &a, &b)
 		if err != nil || n != int64(len(data)) || !bytes.Equal(a.Bytes(), data) || !bytes.Equal(b.Bytes(), data) {
 			t.Fatalf("got %d bytes, %d and %d written, %v, want %d", n, a.Len(), b.Len(), err, len(data))
 		}
@@ -122,13 +123,13 @@ func TestPumpFailures(t *testing.T) {
 		{"sink fails late", bytes.NewReader(data), &failing{4 * bufferSize, boom}, boom},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := pump(tt.r, maxPartSize, io.Discard, tt.sink); !errors.Is(err, tt.want) {
+			if _, err := pump(tt.r, -1, maxPartSize, io.Discard, tt.sink); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
 	}
 	for _, limit := range []int64{bufferSize - 1, bufferSize, int64(len(data)) - 1} {
-		if _, err := pump(bytes.NewReader(data), limit, io.Discard); !errors.Is(err, s3api.EntityTooLarge) {
+		if _, err := pump(bytes.NewReader(data), -1, limit, io.Discard); !errors.Is(err, s3api.EntityTooLarge) {
 			t.Errorf("limit %d: got %v, want EntityTooLarge", limit, err)
 		}
 	}
@@ -152,7 +153,7 @@ func TestPumpSlowSink(t *testing.T) {
 		}
 		return n, err
 	})
-	if n, err := pump(bytes.NewReader(data), maxPartSize, held, free); n != int64(len(data)) || err != nil {
+	if n, err := pump(bytes.NewReader(data), -1, maxPartSize, held, free); n != int64(len(data)) || err != nil {
 		t.Fatalf("got %d and %v, want %d", n, err, len(data))
 	}
 	if !bytes.Equal(slow.Bytes(), data) || !bytes.Equal(fast.Bytes(), data) {

@@ -21,7 +21,8 @@ type PartWriter struct {
 	next uint64 // index of the next chunk
 
 	// buf holds plaintext of the chunk being gathered. A full chunk waits here
-	// too: only more plaintext, or Close, tells whether it is the last.
+	// too: only more plaintext, or Close, tells whether it is the last. Nil
+	// before the first Write and after Close, as out is.
 	buf   *[]byte
 	out   *[]byte // the sealed chunk on its way to w
 	plain int64
@@ -46,11 +47,15 @@ func NewPartWriter(w io.Writer, k *hsm.ObjectKey, number uint32) (*PartWriter, e
 	if _, err := w.Write(record); err != nil {
 		return nil, err
 	}
-	return &PartWriter{
-		w: w, key: key,
-		buf: plainBuffers.Get().(*[]byte),
-		out: sealedBuffers.Get().(*[]byte),
-	}, nil
+	return &PartWriter{w: w, key: key}, nil
+}
+
+// take gets the buffers, when there is something for them: until then the
+// client may take its time.
+func (w *PartWriter) take() {
+	if w.buf == nil {
+		w.buf, w.out = plainBuffers.Get().(*[]byte), sealedBuffers.Get().(*[]byte)
+	}
 }
 
 // Salt returns what tells this attempt from all others at the same part. The
@@ -65,6 +70,7 @@ func (w *PartWriter) Write(p []byte) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
+	w.take()
 	total := len(p)
 	if len(*w.buf) > 0 {
 		take := min(len(p), ChunkSize-len(*w.buf))
@@ -91,13 +97,8 @@ func (w *PartWriter) Write(p []byte) (n int, err error) {
 // Close seals and writes the last chunk. It does not close the underlying
 // writer. A second Close does nothing and returns what the first did.
 func (w *PartWriter) Close() error {
-	if w.buf == nil {
-		if w.err == errPartClosed {
-			return nil
-		}
-		return w.err
-	}
 	if w.err == nil {
+		w.take()
 		if err := w.seal(*w.buf, true); err == nil {
 			w.err = errPartClosed
 		}
@@ -122,6 +123,9 @@ func (w *PartWriter) seal(plaintext []byte, final bool) error {
 }
 
 func (w *PartWriter) release() {
+	if w.buf == nil {
+		return
+	}
 	clear(*w.buf)
 	*w.buf = (*w.buf)[:0]
 	plainBuffers.Put(w.buf)
