@@ -23,6 +23,7 @@ import (
 const (
 	connections = 16
 	perRound    = 8_000 // Encrypt calls
+	idle        = 1_000 // connections
 )
 
 // benchEncrypt compares the CPU time a server spends on one Encrypt of 32
@@ -71,6 +72,29 @@ func benchEncrypt(s servers, _ string, g *gates) error {
 		g.atMost("server CPU per Encrypt / base", "us", cost, base, 0)
 	}
 	fmt.Printf("%-46s %8.0f/s with %d connections\n", "Encrypt, whole requests", median(rate), connections)
+	return idleConnections(s.strongroom, ours)
+}
+
+// idleConnections prints the memory of a server after its load, and what a
+// connection takes that has done one Encrypt and waits.
+func idleConnections(p *process, e *encrypter) error {
+	request, err := e.sign()
+	if err != nil {
+		return err
+	}
+	before := p.memory()
+	for range idle {
+		conn, err := net.DialTimeout("tcp", p.addr, 5*time.Second)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if err := exchange(conn, bufio.NewReader(conn), request); err != nil {
+			return err
+		}
+	}
+	after := p.memory()
+	fmt.Printf("%-46s %8.0f MiB; %d idle connections more: %.0f MiB\n", "memory after the load", mib(before), idle, mib(after-before))
 	return nil
 }
 
@@ -148,20 +172,28 @@ func drive(addr string, request []byte, n int) error {
 	}
 	in := bufio.NewReader(conn)
 	for range n {
-		if _, err := conn.Write(request); err != nil {
+		if err := exchange(conn, in, request); err != nil {
 			return err
 		}
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s: %s", resp.Status, body)
-		}
+	}
+	return nil
+}
+
+// exchange sends a request and reads its answer, which must be a success.
+func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", resp.Status, body)
 	}
 	return nil
 }

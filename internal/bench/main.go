@@ -12,10 +12,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 )
 
-const rounds = 9
+const (
+	rounds = 9
+	starts = 5
+)
 
 // What the numbers must be. A ratio of CPU times is at most its gate, a ratio
 // of rates at least.
@@ -49,6 +53,23 @@ func main() {
 // options are the flags.
 type options struct{ only, base, profile string }
 
+// benchStart starts servers on new data directories, one after the other.
+func benchStart(self, dir string, g *gates) error {
+	var took, spent []float64
+	for round := range starts {
+		p, err := startRole(self, roleStrongroom, fmt.Sprintf("%s/start-%d", dir, round), "")
+		if err != nil {
+			return err
+		}
+		p.stop()
+		took, spent = append(took, float64(p.startup.Milliseconds())), append(spent, float64(p.spent.Milliseconds()))
+	}
+	limit := float64(maxStart.Milliseconds())
+	fmt.Printf("%-46s %s ms, %.0f ms of CPU", fmt.Sprintf("start to first answer, %d times", starts), spread(took), median(spent))
+	g.verdict(limit, median(took) <= limit, slices.Min(took) <= limit)
+	return nil
+}
+
 // servers are the processes under measurement.
 type servers struct {
 	strongroom *process
@@ -69,6 +90,10 @@ func run(o options) (missed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var g gates
+	if err := benchStart(self, dir, &g); err != nil {
+		return false, err
+	}
 	var s servers
 	if s.strongroom, err = startRole(self, roleStrongroom, dir, o.profile); err != nil {
 		return false, err
@@ -85,10 +110,8 @@ func run(o options) (missed bool, err error) {
 		defer s.base.stop()
 	}
 
-	var g gates
-	start, idle := s.strongroom.startup, s.strongroom.memory()
-	g.line("start to first answer", start.Round(time.Millisecond).String(), start <= maxStart)
-	g.line("memory when idle", fmt.Sprintf("%d MiB", idle>>20), idle <= maxIdle)
+	idle := s.strongroom.memory()
+	g.line("memory when idle", fmt.Sprintf("%.0f MiB", mib(idle)), idle <= maxIdle)
 	for _, part := range []struct {
 		name string
 		run  func(servers, string, *gates) error

@@ -28,6 +28,13 @@ func (g *gates) atLeast(what, unit string, ours, floor []float64, limit float64)
 
 func (g *gates) print(what, unit string, ours, floor, r []float64, limit float64, ok, once bool) {
 	fmt.Printf("%-46s %8.2f %s / %8.2f %s = %s", what, median(ours), unit, median(floor), unit, spread(r))
+	g.verdict(limit, ok, once)
+}
+
+// verdict ends a line with what became of its gate: ok says whether the median
+// held it, once whether any round did. Rounds on a shared machine differ more
+// than builds do, so only a gate that none held is missed for good.
+func (g *gates) verdict(limit float64, ok, once bool) {
 	if limit > 0 {
 		g.missed = g.missed || !once
 		fmt.Printf("; gate %.2f: %s", limit, verdict(ok, once))
@@ -35,8 +42,6 @@ func (g *gates) print(what, unit string, ours, floor, r []float64, limit float64
 	fmt.Println()
 }
 
-// verdict says what became of a gate: that of the median, and whether any
-// round held it. Rounds on a shared machine differ more than builds do.
 func verdict(ok, once bool) string {
 	switch {
 	case ok:
@@ -58,6 +63,8 @@ func ratios(ours, floor []float64) []float64 {
 func spread(v []float64) string {
 	return fmt.Sprintf("%.2f [%.2f, %.2f]", median(v), slices.Min(v), slices.Max(v))
 }
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 func median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))

@@ -40,9 +40,10 @@ const (
 type process struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
-	addr    string // of the server
-	copier  string // of the plain copy of a file, beside Strongroom
-	startup time.Duration
+	addr    string        // of the server
+	copier  string        // of the plain copy of a file, beside Strongroom
+	startup time.Duration // from its start to its first answer
+	spent   time.Duration // CPU time of that
 }
 
 // startRole starts a server with its data in dir; the binary is a build of
@@ -72,7 +73,8 @@ func startRole(binary, role, dir, profile string) (_ *process, err error) {
 		return nil, err
 	}
 	p.startup = time.Since(begin)
-	return p, resp.Body.Close()
+	p.spent, err = p.cpu()
+	return p, errors.Join(err, resp.Body.Close())
 }
 
 func (p *process) stop() {
