@@ -31,7 +31,7 @@ test-clients: prepare ## clients we did not write: the AWS CLI and boto3 against
 	STRONGROOM_TEST_CLIENTS=1 go test -count=1 -timeout 30m -run 'TestClients|TestREADME' ./cmd/strongroom
 
 .PHONY: test-long
-test-long: prepare ## what takes long: 500 kills under load, stalled clients, each fuzz target for two minutes
+test-long: prepare ## what takes long: 500 kills under load, stalled clients, 5 GiB in and out, each fuzz target for two minutes
 	STRONGROOM_TEST_LONG=1 go test -count=1 -timeout 60m ./...
 	$(MAKE) fuzz FUZZTIME=2m
 

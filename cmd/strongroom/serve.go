@@ -30,7 +30,11 @@ from backups of the data directory: whoever has both can read everything, and
 whoever has lost it can read nothing.
 
 The root credential is generated unless STRONGROOM_ROOT_ACCESS_KEY_ID and
-STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.`,
+STRONGROOM_ROOT_SECRET_ACCESS_KEY give one.
+
+Garbage is collected when the heap has grown by 24 MiB, or has doubled if that
+is more. GOGC in the environment takes the place of this rule; GOMEMLIMIT means
+what it means to every Go program.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := hsm.Harden(); err != nil {
