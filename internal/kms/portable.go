@@ -17,6 +17,7 @@ import (
 // authenticates the headers of its blobs comes from its material. It is found
 // by what the header claims, and proves the header once the caller was
 // authorised for it; until then nothing but the choice of the key was based on it.
+// Of another account's key it proves the header first.
 
 // headerKey returns what authenticates the headers of blobs under k, of which
 // handle is the current material.
@@ -41,11 +42,36 @@ func (s *Service) findPortable(ctx context.Context, call *gate.Call, src *source
 	if err != nil {
 		return err
 	}
-	src.parsed, src.damaged, src.unproved = claimed, nil, true
+	src.unproved = k.key.Account == call.Caller.AccountID
+	if !src.unproved {
+		proved, err := s.proves(ctx, k, claimed, src.blob)
+		if err != nil || !proved {
+			return err
+		}
+	}
+	src.parsed, src.damaged = claimed, nil
 	if src.key == nil {
 		src.key = k
 	}
 	return nil
+}
+
+// proves reports whether k's material authenticates the header of a blob that
+// claims to be under k. For the blob of another account's key it is asked before
+// the gate is: any header can be written, and to answer one that names a key
+// otherwise than one that names none would tell whoever asks what other accounts
+// have. A key that is not enabled is not opened for that, and proves nothing.
+func (s *Service) proves(ctx context.Context, k *snapshot, claimed *ciphertext.Blob, blob []byte) (bool, error) {
+	m := k.materials[claimed.MaterialID]
+	if m == nil || forCryptography(k.arn, k.key.State) != nil {
+		return false, nil
+	}
+	handle, err := s.open(ctx, k, m)
+	if err != nil {
+		return false, err
+	}
+	_, err = ciphertext.Parse(handle.HeaderMAC(), blob)
+	return err == nil, nil
 }
 
 // isAccount reports whether id is an account id: 12 digits.

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -239,6 +241,15 @@ func TestPortableMaterial(t *testing.T) {
 	// Not the owner of the key: no word of whether the blob is good.
 	if a := ask(t, s2.Endpoint(), "kms", kmsCall("Decrypt", `{"CiphertextBlob":`+mustJSON(t, out.CiphertextBlob)+context+`}`)); !strings.Contains(a.body, "AccessDenied") {
 		t.Errorf("another account: got %s, want AccessDeniedException", a.body)
+	}
+	// Nor of whether there is a key that a made-up header names.
+	forged := slices.Clone(out.CiphertextBlob)
+	forged[len(forged)-len("hello")-44-1] ^= 1 // the last byte of the header's MAC
+	for name, id := range map[string]string{"is": "00000000-0000-4000-8000-000000000001", "is not": "00000000-0000-4000-8000-00000000000f"} {
+		blob := bytes.Replace(forged, []byte("00000000-0000-4000-8000-000000000001"), []byte(id), 1)
+		if a := ask(t, s2.Endpoint(), "kms", kmsCall("Decrypt", `{"CiphertextBlob":`+mustJSON(t, blob)+context+`}`)); !strings.Contains(a.body, "InvalidCiphertext") {
+			t.Errorf("another account, a forged header of a key that %s there: got %s, want InvalidCiphertextException", name, a.body)
+		}
 	}
 
 	random := strings.ReplaceAll(bootstrapFixture, "        material: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", "")
