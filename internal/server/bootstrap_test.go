@@ -121,6 +121,33 @@ func TestEmptyBootstrapFile(t *testing.T) {
 	}
 }
 
+// Nothing in the file is passed over, not even what comes after its end.
+func TestBootstrapFileIsOneDocument(t *testing.T) {
+	const one = "accounts:\n  - id: 111122223333\n"
+	for _, tt := range []struct {
+		name, yaml string
+		ok         bool
+	}{
+		{"one", one, true},
+		{"a mark before it", "---\n" + one, true},
+		{"a mark after it", one + "...\n", true},
+		{"a comment before it", "# accounts\n---\n" + one, true},
+		{"two", one + "---\n" + one, false},
+		{"a second of another form", one + "---\n- 1\n", false},
+		{"the second of two", "---\naccounts: []\n---\n" + one, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := readBootstrap(writeBootstrap(t, tt.yaml))
+			switch {
+			case tt.ok && (err != nil || len(b.Accounts) != 1):
+				t.Errorf("got %v, %v, want one account", b, err)
+			case !tt.ok && (err == nil || !strings.Contains(err.Error(), "document")):
+				t.Errorf("got %v, want an error about the second document", err)
+			}
+		})
+	}
+}
+
 // asFixture sends a KMS request with the fixture's credential.
 func asFixture(t testing.TB, endpoint, operation, body string) answer {
 	t.Helper()

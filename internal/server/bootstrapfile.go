@@ -127,8 +127,15 @@ func readBootstrap(path string) (*bootstrap, error) {
 	}
 	defer f.Close()
 	var b bootstrap
-	err = yaml.NewDecoder(f, yaml.Strict()).Decode(&b)
-	if err != nil && !errors.Is(err, io.EOF) {
+	d := yaml.NewDecoder(f, yaml.Strict())
+	if err = d.Decode(&b); err == nil {
+		// The rest of the file would be passed over without a word.
+		var more any
+		if err = d.Decode(&more); err == nil {
+			return nil, fmt.Errorf("bootstrap file %s: it has a second YAML document, after a line \"---\"; put everything into one", path)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("bootstrap file %s: %s", path, firstLine(yaml.FormatError(err, false, false)))
 	}
 	return &b, nil
