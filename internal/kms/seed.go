@@ -85,21 +85,25 @@ func (s *Service) checkSeed(seed Seed) error {
 		return fmt.Errorf("key %s: region %q is not enabled; enable it with --region", seed.ID, seed.Region)
 	case !isKeyID(seed.ID) || len(seed.ID) != 36 || seed.ID != strings.ToLower(seed.ID):
 		return fmt.Errorf("key %q: a key id is a UUID in small letters, such as 1234abcd-12ab-34cd-56ef-1234567890ab", seed.ID)
-	case seed.Description != nil && len(*seed.Description) > maxDescription:
+	case seed.Description != nil && utf8.RuneCountInString(*seed.Description) > maxDescription:
 		return fmt.Errorf("key %s: a description has at most %d characters", seed.ID, maxDescription)
 	case seed.Material.Len() != 0 && seed.Material.Len() != MaterialSize:
 		return fmt.Errorf("key %s: key material has %d bytes", seed.ID, MaterialSize)
 	}
 	for _, name := range seed.Aliases {
-		if err := checkAliasName(name); err != nil || !isAliasName(name) {
-			return fmt.Errorf("key %s: alias %q: a name is alias/ and then letters, digits, and / _ -, and does not begin with alias/aws/", seed.ID, name)
+		if err := checkAliasName(name); err != nil || !isAliasName(name) || len(name) > maxAliasName {
+			return fmt.Errorf("key %s: alias %q: a name is alias/ and then letters, digits, and / _ -, of %d characters at most, and does not begin with alias/aws/", seed.ID, name, maxAliasName)
 		}
 	}
 	return nil
 }
 
-// maxDescription is the model's limit of DescriptionType.
-const maxDescription = 8192
+// The model's limits of DescriptionType and AliasNameType, in characters. What
+// is longer no request could change any more.
+const (
+	maxDescription = 8192
+	maxAliasName   = 256
+)
 
 // plant makes the key.
 func (s *Service) plant(db *kmsdb.Tx, seed Seed) (kmsdb.Key, error) {

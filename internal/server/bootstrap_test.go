@@ -79,6 +79,7 @@ func TestBootstrapFileIsStrict(t *testing.T) {
 		{"long material", key("        material: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gAAAA\n"), "[5:19]", "32 bytes in base64"},
 		{"alias", key("        aliases: [app]\n"), "[4:13]", "alias/"},
 		{"alias of AWS", key("        aliases: [alias/aws/s3]\n"), "[4:13]", "alias/aws/"},
+		{"long alias", key("        aliases: [alias/" + strings.Repeat("a", 251) + "]\n"), "[4:13]", "256 characters"},
 		{"alias twice", key("        aliases: [alias/a, alias/a]\n"), "[5:28]", "declared twice"},
 		{"tag of AWS", key("        tags: {\"aws:x\": y}\n"), "[4:13]", "aws:"},
 		{"empty tag", key("        tags: {\"\": y}\n"), "[4:13]", "a tag has a key"},
