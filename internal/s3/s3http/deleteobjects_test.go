@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +165,8 @@ func TestDeleteObjectsRefusals(t *testing.T) {
 	}{
 		{"no digest", body, nil, 400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"},
 		{"malformed MD5", body, map[string]string{"Content-Md5": "x"}, 400, "InvalidDigest", ""},
+		{"empty MD5", body, map[string]string{"Content-Md5": ""}, 400, "InvalidDigest", ""},
+		{"empty MD5 beside a checksum", body, map[string]string{"Content-Md5": "", "X-Amz-Checksum-Crc32": crc}, 400, "InvalidDigest", ""},
 		{"wrong MD5", body + " ", map[string]string{"Content-Md5": content}, 400, "BadDigest", ""},
 		{"wrong checksum", body, map[string]string{"X-Amz-Checksum-Crc32": "AAAAAA=="}, 400, "BadDigest", "CRC32"},
 		{"malformed checksum", body, map[string]string{"X-Amz-Checksum-Crc32": "AAAA"}, 400, "InvalidRequest", "x-amz-checksum-crc32"},
@@ -187,6 +191,18 @@ func TestDeleteObjectsRefusals(t *testing.T) {
 				t.Errorf("got %d and %s, want %d, %s and %q", resp.StatusCode, b, tt.status, tt.code, tt.text)
 			}
 		})
+	}
+	for name, second := range map[string]string{"another": "1B2M2Y8AsgTpgAmY7PhCfg==", "the same": content} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/bucket?delete", strings.NewReader(body))
+		r.Header = http.Header{
+			"X-Amz-Date": {"20261123T110203Z"}, "X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"}, "Content-Md5": {content, second},
+			"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIAROOT/20261123/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64)},
+		}
+		w := httptest.NewRecorder()
+		k.serve(w, r)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "InvalidDigest") {
+			t.Errorf("Content-MD5 and %s: got %d and %s, want 400 and InvalidDigest", name, w.Code, w.Body)
+		}
 	}
 	resp := k.raw("POST", "/nowhere?delete", map[string]string{"Content-Md5": content}, body)
 	k.wantError(resp, 404, "NoSuchBucket", "<BucketName>nowhere</BucketName>")
