@@ -70,9 +70,10 @@ func (s memberSet) and(list []string) memberSet {
 	return s
 }
 
-// Members that CloudTrail does not show: user metadata may be anything, and
-// the customer's key is a secret.
-var unrecorded = names("Metadata", "SSECustomerKey", "SSECustomerKeyMD5", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
+// Members that CloudTrail does not show: user metadata may be anything, the
+// customer's key is a secret, and so is the code of an MFA device, which comes
+// with the call even where it is refused.
+var unrecorded = names("Metadata", "MFA", "SSECustomerKey", "SSECustomerKeyMD5", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
 	"Bucket", "Key", "ContentLength")
 
 // digestOf reports whether a header holds a digest of the payload. It has no

@@ -144,6 +144,24 @@ func TestDeleteObjectsAuthorisation(t *testing.T) {
 	}
 }
 
+// The code of an MFA device opens more doors than this one, for some seconds.
+func TestMFACodeIsNotRecorded(t *testing.T) {
+	k := newKit(t)
+	k.createBucket()
+	mfa := map[string]string{"X-Amz-Mfa": "arn:aws:iam::111122223333:mfa/root 493817"}
+	k.wantError(k.raw("DELETE", "/bucket/k", map[string]string{"X-Amz-Mfa": mfa["X-Amz-Mfa"]}, ""), 501, "NotImplemented", "")
+	const body = `<Delete><Object><Key>k</Key></Object></Delete>`
+	sum := md5.Sum([]byte(body))
+	mfa["Content-Md5"] = base64.StdEncoding.EncodeToString(sum[:])
+	k.wantError(k.raw("POST", "/bucket?delete", mfa, body), 501, "NotImplemented", "")
+	for _, name := range []string{"DeleteObject", "DeleteObjects"} {
+		r := k.records(name)
+		if len(r) != 1 || strings.Contains(fmt.Sprint(r), "493817") {
+			t.Errorf("%s: got %v, want one record without the code", name, r)
+		}
+	}
+}
+
 func TestDeleteObjectsRefusals(t *testing.T) {
 	k := newKit(t)
 	k.createBucket()
