@@ -144,6 +144,26 @@ func TestDeleteObjectsAuthorisation(t *testing.T) {
 	}
 }
 
+// Who may delete nothing is told neither whose the bucket is, nor where.
+func TestDeleteObjectsTellsStrangersNothing(t *testing.T) {
+	k := newKit(t)
+	k.createBucket()
+	for _, tt := range []struct{ name, region, owner string }{
+		{"the owner", region, account}, {"not the owner", region, other}, {"another region", region2, account},
+	} {
+		out, err := k.client("AKIAOTHER", tt.region).DeleteObjects(t.Context(), &client.DeleteObjectsInput{
+			Bucket: aws.String(bucket), ExpectedBucketOwner: &tt.owner, Delete: &types.Delete{Objects: identifiers("k")},
+		})
+		if err != nil || len(out.Errors) != 1 || *out.Errors[0].Code != "AccessDenied" {
+			t.Errorf("%s: got %+v and %v, want a denial of the key", tt.name, out, err)
+		}
+	}
+	_, err := k.client("AKIAROOT", region2).DeleteObjects(t.Context(), &client.DeleteObjectsInput{
+		Bucket: aws.String(bucket), Delete: &types.Delete{Objects: identifiers("k")},
+	})
+	wantCode(t, err, "AuthorizationHeaderMalformed", 400)
+}
+
 // The code of an MFA device opens more doors than this one, for some seconds.
 func TestMFACodeIsNotRecorded(t *testing.T) {
 	k := newKit(t)
