@@ -173,25 +173,33 @@ func (c *call) told(err error) (code, message string) {
 }
 
 // respondRefused puts into the record which keys were refused before anything was
-// deleted.
+// deleted: how many there are, and as many of them as fit.
 func (c *call) respondRefused(all []deletion) {
 	type refusal struct {
 		Key  string `json:"key"`
 		Code string `json:"code"`
 	}
 	var refused []refusal
+	count, size := 0, 0
 	for _, d := range all {
-		if d.err != nil {
-			refused = append(refused, refusal{*d.Key, string(awserr.CodeOf(d.err))})
+		if d.err == nil {
+			continue
+		}
+		count++
+		r := refusal{*d.Key, string(awserr.CodeOf(d.err))}
+		text, _ := json.Marshal(r) // strings always encode
+		if size += len(text) + 1; size <= maxRecordedKeys {
+			refused = append(refused, r)
 		}
 	}
-	if refused != nil {
-		c.ResponseElements, _ = json.Marshal(map[string]any{"errors": refused}) // strings always encode
+	if count > 0 {
+		c.ResponseElements, _ = json.Marshal(map[string]any{"errorCount": count, "errors": refused}) // strings always encode
 	}
 }
 
-// maxRecordedKeys is how many bytes of JSON the keys in a record take: CloudTrail
-// drops parameters of more than 100 KiB, all of them.
+// maxRecordedKeys is how many bytes of JSON the keys in a record take, of those to
+// delete and of those refused: CloudTrail drops parameters, and response elements,
+// of more than 100 KiB, all of them.
 const maxRecordedKeys = 96 << 10
 
 // recordedKeys is what a record says of the keys to delete: how many there are,

@@ -144,6 +144,26 @@ func TestDeleteObjectsAuthorisation(t *testing.T) {
 	}
 }
 
+// However long the keys are that were refused, the record says how many, and names
+// as many of them as it can hold.
+func TestDeleteObjectsRecordsRefusals(t *testing.T) {
+	k := newKit(t)
+	k.createBucket()
+	const all = 300
+	keys := make([]string, all)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%04d", i) + strings.Repeat("x", 1000)
+	}
+	if out := k.deleteMany(k.client("AKIANOONE", region), true, identifiers(keys...)...); len(out.Errors) != all {
+		t.Fatalf("got %d errors, want %d", len(out.Errors), all)
+	}
+	answer := k.records("DeleteObjects")[0]["responseElements"].(map[string]any)
+	named, _ := answer["errors"].([]any)
+	if str(answer["errorCount"]) != "300" || len(named) < 50 || len(named) >= all {
+		t.Errorf("got %v refusals and %d of them named, want 300 and some", answer["errorCount"], len(named))
+	}
+}
+
 // Who may delete nothing is told neither whose the bucket is, nor where.
 func TestDeleteObjectsTellsStrangersNothing(t *testing.T) {
 	k := newKit(t)
