@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/strongroom/strongroom/internal/backup"
+	"github.com/strongroom/strongroom/internal/custody"
 	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/s3"
@@ -77,7 +78,7 @@ func describeInstallation(ctx context.Context, st *store.Store, h *backup.Header
 		return errors.New("the data directory has no installation id yet: start a server of this release on it first")
 	}
 	h.Installation, h.Generation = doc.ID, doc.Generation
-	h.RootKeyID, err = wantedRootKey(ctx, st)
+	h.RootKeyID, err = custody.WantedRootKey(ctx, st)
 	return err
 }
 

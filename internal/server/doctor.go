@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom/strongroom/internal/custody"
 	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/store"
@@ -151,39 +152,12 @@ func checkCustody(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, root key %s opens every domain key and the server's own", cfg.RootKeyFile, c.module.RootKeyID()), nil
+	return fmt.Sprintf("%s, root key %s opens every domain key and the server's own", cfg.RootKeyFile, c.Module.RootKeyID()), nil
 }
 
 // readCustody opens the key hierarchy of a store that is only looked at.
-func readCustody(ctx context.Context, st *store.Store, cfg Config) (*custody, error) {
-	doc, err := readCustodyDoc(ctx, st)
-	if err != nil {
-		return nil, err
-	}
-	if doc == nil {
-		return nil, fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
-	}
-	m, err := openRootKey(cfg, doc)
-	if err != nil {
-		return nil, err
-	}
-	c := &custody{module: m, records: map[string]*hsm.RecordKey{}}
-	if err := c.installDomainKeys(ctx, st); err != nil {
-		return nil, err
-	}
-	return c, c.load(ctx, st, doc.Regions)
-}
-
-// wantedRootKey returns the id of the root key that opens a store.
-func wantedRootKey(ctx context.Context, st *store.Store) (string, error) {
-	doc, err := readCustodyDoc(ctx, st)
-	if err != nil {
-		return "", err
-	}
-	if doc == nil {
-		return "", errors.New("the database has no keys yet: start a server on it first")
-	}
-	return doc.RootKeyID, nil
+func readCustody(ctx context.Context, st *store.Store, cfg Config) (*custody.Custody, error) {
+	return custody.Look(ctx, custody.Config{Store: st, DataDir: cfg.DataDir, RootKeyFile: cfg.RootKeyFile})
 }
 
 func checkDatabase(ctx context.Context, dataDir string) (string, error) {

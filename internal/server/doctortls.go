@@ -34,7 +34,7 @@ func checkLocalCA(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ca, _, err := loadLocalCA(ctx, st, c.module, doc)
+	ca, _, err := loadLocalCA(ctx, st, c.Module, doc)
 	if err != nil {
 		return "", err
 	}

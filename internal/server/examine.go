@@ -34,16 +34,16 @@ func examineCustody(cfg Config, everything bool, found *Examined) backup.Custody
 		if err != nil {
 			return err
 		}
-		found.RootKeyID = c.module.RootKeyID()
+		found.RootKeyID = c.Module.RootKeyID()
 		for _, t := range authorityTables {
-			if err := verifyRows(ctx, st, t, c.rowMAC); err != nil {
+			if err := verifyRows(ctx, st, t, c.RowMAC); err != nil {
 				return err
 			}
 		}
-		if _, err := iam.New(ctx, iam.Config{Store: st, Module: c.module, RowMAC: c.rowMAC, Clock: cfg.Clock}); err != nil {
+		if _, err := iam.New(ctx, iam.Config{Store: st, Module: c.Module, RowMAC: c.RowMAC, Clock: cfg.Clock}); err != nil {
 			return err // it opens every access key
 		}
-		keys := kms.NewExaminer(st, c.module, c.rowMAC, c.headerMAC)
+		keys := kms.NewExaminer(st, c.Module, c.RowMAC, c.HeaderMAC)
 		if found.Keys, err = keys.Keys(ctx); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func examineCustody(cfg Config, everything bool, found *Examined) backup.Custody
 			return err
 		}
 		found.Examined, err = s3.Examination{
-			Store: st, RowMAC: c.rowMAC, RecordKeys: c.records, Open: blobs.Open, Everything: everything, Fault: fault,
+			Store: st, RowMAC: c.RowMAC, RecordKeys: c.Records, Open: blobs.Open, Everything: everything, Fault: fault,
 			DataKey: func(ctx context.Context, account, region string, service bool, blob []byte, encryptionContext map[string]string) (*hsm.DataKey, error) {
 				k, err := keys.DataKey(ctx, account, region, service, blob, encryptionContext)
 				if errors.Is(err, kms.ErrKeyGone) {

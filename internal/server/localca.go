@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/strongroom/strongroom/internal/custody"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/store"
@@ -40,8 +41,8 @@ func openLocalCA(ctx context.Context, st *store.Store, m *hsm.Module, names tlsc
 	}
 	if !cfg.NewCA {
 		for _, b := range []hsm.Binding{caBinding, serverBinding} {
-			if _, err := st.Get(ctx, store.InternalKeys, internalKeyRow(b)); !errors.Is(err, store.ErrNotFound) {
-				return nil, nil, cmp.Or(err, fmt.Errorf("%w, or make a new CA by one start with --tls-new-ca", missingRow(store.Meta, localCAKey)))
+			if _, err := st.Get(ctx, store.InternalKeys, custody.InternalKeyRow(b)); !errors.Is(err, store.ErrNotFound) {
+				return nil, nil, cmp.Or(err, fmt.Errorf("%w, or make a new CA by one start with --tls-new-ca", custody.MissingRow(store.Meta, localCAKey)))
 			}
 		}
 	}
@@ -65,11 +66,11 @@ func readLocalCADoc(ctx context.Context, st *store.Store) (*localCADoc, error) {
 }
 
 func loadLocalCA(ctx context.Context, st *store.Store, m *hsm.Module, doc *localCADoc) (*tlscert.CA, *hsm.SigningKey, error) {
-	signer, err := loadKey(ctx, st, m.LoadSigningKey, caBinding)
+	signer, err := custody.LoadKey(ctx, st, m.LoadSigningKey, caBinding)
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := loadKey(ctx, st, m.LoadSigningKey, serverBinding)
+	key, err := custody.LoadKey(ctx, st, m.LoadSigningKey, serverBinding)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +94,7 @@ func makeLocalCA(ctx context.Context, st *store.Store, m *hsm.Module, names tlsc
 		if keys[b.KeyID], err = m.LoadSigningKey(token, b); err != nil {
 			return nil, nil, err
 		}
-		tokens[internalKeyRow(b)] = token
+		tokens[custody.InternalKeyRow(b)] = token
 	}
 	ca, err := tlscert.NewCA(keys[caBinding.KeyID], names, cfg.Clock())
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/backup"
+	"github.com/strongroom/strongroom/internal/custody"
 	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/iam"
@@ -133,19 +134,19 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := s.openTrail(ctx); err != nil {
 		return err
 	}
-	c, err := openCustody(ctx, s.store, cfg)
+	c, err := custody.Open(ctx, custody.Config{Store: s.store, DataDir: cfg.DataDir, RootKeyFile: cfg.RootKeyFile, Regions: cfg.Regions})
 	if err != nil {
 		return err
 	}
 	g := gate.New(s.trail, cfg.Clock)
-	if s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: c.module, RowMAC: c.rowMAC, Clock: cfg.Clock}); err != nil {
+	if s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: c.Module, RowMAC: c.RowMAC, Clock: cfg.Clock}); err != nil {
 		return err
 	}
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}
 	s.kms, err = kms.New(kms.Config{
-		Store: s.store, Module: c.module, RowMAC: c.rowMAC, HeaderMAC: c.headerMAC,
+		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC,
 		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
 	})
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.blobs = objects
 	s.s3, err = s3.New(s3.Config{
-		Store: s.store, RowMAC: c.rowMAC, RecordKeys: c.records,
+		Store: s.store, RowMAC: c.RowMAC, RecordKeys: c.Records,
 		Keys: keyService{s.kms}, Objects: objects,
 		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
 		MayRemove: s.whileNoBackup,
@@ -175,7 +176,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.metrics = newMetrics(s.trail, s.failures)
 	g.OnFailure(func(source, code string) { s.metrics.refusals.WithLabelValues(source, code).Inc() })
-	if s.certs, err = openCertificates(ctx, s.store, c.module, cfg, s.metrics.tls); err != nil {
+	if s.certs, err = openCertificates(ctx, s.store, c.Module, cfg, s.metrics.tls); err != nil {
 		return err
 	}
 	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/strongroom/strongroom/internal/custody"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -34,7 +35,7 @@ func signingScalar(t *testing.T, s *Server, rootKeyFile string, b hsm.Binding) [
 	if err != nil {
 		t.Fatal(err)
 	}
-	row, err := s.store.Get(t.Context(), store.DomainKeys, domainKeyRow(b.Domain, 1))
+	row, err := s.store.Get(t.Context(), store.DomainKeys, custody.DomainKeyRow(b.Domain, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func signingScalar(t *testing.T, s *Server, rootKeyFile string, b hsm.Binding) [
 		t.Fatal(err)
 	}
 	domainKey := openTokenByHand(t, raw[:32], domain.Token, "255", domain.Domain, domain.RootKeyID)
-	row, err = s.store.Get(t.Context(), store.InternalKeys, internalKeyRow(b))
+	row, err = s.store.Get(t.Context(), store.InternalKeys, custody.InternalKeyRow(b))
 	if err != nil {
 		t.Fatal(err)
 	}

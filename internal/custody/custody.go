@@ -1,4 +1,6 @@
-package server
+// Package custody keeps the key hierarchy of a data directory: domain keys and
+// the server's own keys as rows, made and opened.
+package custody
 
 import (
 	"context"
@@ -10,18 +12,28 @@ import (
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/hsm"
-	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// custody is the opened key hierarchy of a data directory: the module with its
+// Global is the domain of everything that belongs to no region.
+const Global = "global"
+
+// Config says which key hierarchy to open. Every field is required.
+type Config struct {
+	Store       *store.Store
+	DataDir     string   // names the directory in errors
+	RootKeyFile string   // made in an unused directory when it is not there
+	Regions     []string // the enabled regions
+}
+
+// Custody is the opened key hierarchy of a data directory: the module with its
 // domain keys, and the keys that the server itself works with
 // (docs/formats/custody-rows.md).
-type custody struct {
-	module    *hsm.Module
-	rowMAC    *hsm.MACKey               // authority rows
-	headerMAC *hsm.MACKey               // headers of ciphertext blobs
-	records   map[string]*hsm.RecordKey // by region: sealed fields of S3 records
+type Custody struct {
+	Module    *hsm.Module
+	RowMAC    *hsm.MACKey               // authority rows
+	HeaderMAC *hsm.MACKey               // headers of ciphertext blobs
+	Records   map[string]*hsm.RecordKey // by region: sealed fields of S3 records
 }
 
 // custodyDoc is the row meta/custody. It says which keys there must be, so that
@@ -35,18 +47,18 @@ const custodyKey = "custody"
 
 // The bindings of the server's own keys.
 var (
-	rowMACBinding    = hsm.Binding{Purpose: hsm.PurposeRowMAC, Domain: iam.Domain, KeyID: "authority-rows"}
-	headerMACBinding = hsm.Binding{Purpose: hsm.PurposeBlobHeader, Domain: iam.Domain, KeyID: "blob-headers"}
+	rowMACBinding    = hsm.Binding{Purpose: hsm.PurposeRowMAC, Domain: Global, KeyID: "authority-rows"}
+	headerMACBinding = hsm.Binding{Purpose: hsm.PurposeBlobHeader, Domain: Global, KeyID: "blob-headers"}
 )
 
 func recordBinding(region string) hsm.Binding {
 	return hsm.Binding{Purpose: hsm.PurposeRecord, Domain: region, Region: region, KeyID: "s3-records"}
 }
 
-// openCustody opens the key hierarchy, or makes it in an unused data
-// directory. Regions that are enabled for the first time get their keys.
-func openCustody(ctx context.Context, st *store.Store, cfg Config) (*custody, error) {
-	doc, err := readCustodyDoc(ctx, st)
+// Open opens the key hierarchy, or makes it in an unused data directory.
+// Regions that are enabled for the first time get their keys.
+func Open(ctx context.Context, cfg Config) (*Custody, error) {
+	doc, err := readCustodyDoc(ctx, cfg.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +71,48 @@ func openCustody(ctx context.Context, st *store.Store, cfg Config) (*custody, er
 	if err != nil {
 		return nil, err
 	}
-	c := &custody{module: m, records: map[string]*hsm.RecordKey{}}
-	if err := c.installDomainKeys(ctx, st); err != nil {
+	c := &Custody{Module: m, Records: map[string]*hsm.RecordKey{}}
+	if err := c.installDomainKeys(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	if err := c.makeKeys(ctx, st, doc, cfg.Regions); err != nil {
+	if err := c.makeKeys(ctx, cfg.Store, doc, cfg.Regions); err != nil {
 		return nil, err
 	}
-	return c, c.load(ctx, st, cfg.Regions)
+	return c, c.load(ctx, cfg.Store, cfg.Regions)
+}
+
+// Look opens the key hierarchy of a store that is only looked at: the root key
+// of cfg, every domain key with it, and the server's own keys with those. It
+// changes nothing, so cfg.Store may be read-only, and cfg.Regions may be empty.
+func Look(ctx context.Context, cfg Config) (*Custody, error) {
+	doc, err := readCustodyDoc(ctx, cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
+	}
+	m, err := openRootKey(cfg, doc)
+	if err != nil {
+		return nil, err
+	}
+	c := &Custody{Module: m, Records: map[string]*hsm.RecordKey{}}
+	if err := c.installDomainKeys(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	return c, c.load(ctx, cfg.Store, doc.Regions)
+}
+
+// WantedRootKey returns the id of the root key that opens a store.
+func WantedRootKey(ctx context.Context, st *store.Store) (string, error) {
+	doc, err := readCustodyDoc(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	if doc == nil {
+		return "", errors.New("the database has no keys yet: start a server on it first")
+	}
+	return doc.RootKeyID, nil
 }
 
 // readCustodyDoc returns the row meta/custody, nil in an unused directory. A
@@ -89,13 +135,15 @@ func readCustodyDoc(ctx context.Context, st *store.Store) (*custodyDoc, error) {
 			return nil, err
 		}
 		if len(rows) > 0 {
-			return nil, missingRow(store.Meta, custodyKey)
+			return nil, MissingRow(store.Meta, custodyKey)
 		}
 	}
 	return nil, nil
 }
 
-func missingRow(t store.Table, key string) error {
+// MissingRow is the error of a lost row of wrapped key material, or of what says
+// which there are.
+func MissingRow(t store.Table, key string) error {
 	return fmt.Errorf("row %s/%s is missing from the database: what depends on it cannot be opened; restore the database from a backup", t, key)
 }
 
@@ -117,7 +165,7 @@ func openRootKey(cfg Config, doc *custodyDoc) (*hsm.Module, error) {
 }
 
 // installDomainKeys opens every version of every domain key there is.
-func (c *custody) installDomainKeys(ctx context.Context, st *store.Store) error {
+func (c *Custody) installDomainKeys(ctx context.Context, st *store.Store) error {
 	for after := ""; ; {
 		rows, err := st.List(ctx, store.DomainKeys, store.Query{After: after, Limit: 1000})
 		if err != nil || len(rows) == 0 {
@@ -128,10 +176,10 @@ func (c *custody) installDomainKeys(ctx context.Context, st *store.Store) error 
 			if err := json.Unmarshal(r.Doc, &t); err != nil {
 				return fmt.Errorf("row %s/%s: %w", store.DomainKeys, r.Key, err)
 			}
-			if r.Key != domainKeyRow(t.Domain, t.Version) {
-				return fmt.Errorf("row %s/%s holds the domain key of %s", store.DomainKeys, r.Key, domainKeyRow(t.Domain, t.Version))
+			if r.Key != DomainKeyRow(t.Domain, t.Version) {
+				return fmt.Errorf("row %s/%s holds the domain key of %s", store.DomainKeys, r.Key, DomainKeyRow(t.Domain, t.Version))
 			}
-			if err := c.module.InstallDomainKey(t); err != nil {
+			if err := c.Module.InstallDomainKey(t); err != nil {
 				return fmt.Errorf("row %s/%s: %w", store.DomainKeys, r.Key, err)
 			}
 		}
@@ -142,10 +190,10 @@ func (c *custody) installDomainKeys(ctx context.Context, st *store.Store) error 
 // makeKeys makes, in one transaction, the keys of an unused directory (doc is
 // nil) and of the regions that doc does not know. It makes nothing that there
 // has been before.
-func (c *custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc, regions []string) error {
+func (c *Custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc, regions []string) error {
 	fresh := doc == nil
 	if fresh {
-		doc = &custodyDoc{RootKeyID: c.module.RootKeyID()}
+		doc = &custodyDoc{RootKeyID: c.Module.RootKeyID()}
 	}
 	var added []string
 	for _, r := range regions {
@@ -158,7 +206,7 @@ func (c *custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc
 	}
 	return st.Update(ctx, func(tx *store.Tx) error {
 		if fresh {
-			if err := c.makeDomain(tx, iam.Domain, rowMACBinding, headerMACBinding); err != nil {
+			if err := c.makeDomain(tx, Global, rowMACBinding, headerMACBinding); err != nil {
 				return err
 			}
 		}
@@ -176,8 +224,8 @@ func (c *custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc
 }
 
 // makeDomain makes the first domain key of a domain and the keys it wraps.
-func (c *custody) makeDomain(tx *store.Tx, domain string, keys ...hsm.Binding) error {
-	t, err := c.module.NewDomainKey(domain, 1)
+func (c *Custody) makeDomain(tx *store.Tx, domain string, keys ...hsm.Binding) error {
+	t, err := c.Module.NewDomainKey(domain, 1)
 	if err != nil {
 		return err
 	}
@@ -185,15 +233,15 @@ func (c *custody) makeDomain(tx *store.Tx, domain string, keys ...hsm.Binding) e
 	if err != nil {
 		return err
 	}
-	if err := makeRow(tx, store.DomainKeys, domainKeyRow(domain, 1), b); err != nil {
+	if err := makeRow(tx, store.DomainKeys, DomainKeyRow(domain, 1), b); err != nil {
 		return err
 	}
 	for _, binding := range keys {
-		token, err := c.module.GenerateKey(binding)
+		token, err := c.Module.GenerateKey(binding)
 		if err != nil {
 			return err
 		}
-		if err := makeRow(tx, store.InternalKeys, internalKeyRow(binding), token); err != nil {
+		if err := makeRow(tx, store.InternalKeys, InternalKeyRow(binding), token); err != nil {
 			return err
 		}
 	}
@@ -212,28 +260,29 @@ func makeRow(tx *store.Tx, t store.Table, key string, doc []byte) error {
 }
 
 // load opens the server's own keys.
-func (c *custody) load(ctx context.Context, st *store.Store, regions []string) (err error) {
-	if c.rowMAC, err = loadKey(ctx, st, c.module.LoadMACKey, rowMACBinding); err != nil {
+func (c *Custody) load(ctx context.Context, st *store.Store, regions []string) (err error) {
+	if c.RowMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, rowMACBinding); err != nil {
 		return err
 	}
-	if c.headerMAC, err = loadKey(ctx, st, c.module.LoadMACKey, headerMACBinding); err != nil {
+	if c.HeaderMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, headerMACBinding); err != nil {
 		return err
 	}
 	for _, r := range regions {
-		if c.records[r], err = loadKey(ctx, st, c.module.LoadRecordKey, recordBinding(r)); err != nil {
+		if c.Records[r], err = LoadKey(ctx, st, c.Module.LoadRecordKey, recordBinding(r)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// loadKey reads and opens one of the server's own keys.
-func loadKey[K any](ctx context.Context, st *store.Store, open func([]byte, hsm.Binding) (K, error), b hsm.Binding) (K, error) {
-	row, err := st.Get(ctx, store.InternalKeys, internalKeyRow(b))
+// LoadKey reads one of the server's own keys and opens it with a Load method of the
+// module. Errors as for the method; a row that is not there is [MissingRow]'s.
+func LoadKey[K any](ctx context.Context, st *store.Store, open func([]byte, hsm.Binding) (K, error), b hsm.Binding) (K, error) {
+	row, err := st.Get(ctx, store.InternalKeys, InternalKeyRow(b))
 	if err != nil {
 		var none K
 		if errors.Is(err, store.ErrNotFound) {
-			err = missingRow(store.InternalKeys, internalKeyRow(b))
+			err = MissingRow(store.InternalKeys, InternalKeyRow(b))
 		}
 		return none, err
 	}
@@ -244,9 +293,11 @@ func loadKey[K any](ctx context.Context, st *store.Store, open func([]byte, hsm.
 	return k, nil
 }
 
-// domainKeyRow names the row of one version, so that versions sort by number.
-func domainKeyRow(domain string, version uint32) string {
+// DomainKeyRow names the row of one version in domain_keys, so that versions
+// sort by number.
+func DomainKeyRow(domain string, version uint32) string {
 	return fmt.Sprintf("%s/%010d", domain, version)
 }
 
-func internalKeyRow(b hsm.Binding) string { return b.Domain + "/" + b.KeyID }
+// InternalKeyRow names the row of one of the server's own keys in internal_keys.
+func InternalKeyRow(b hsm.Binding) string { return b.Domain + "/" + b.KeyID }
