@@ -49,6 +49,9 @@ func (k *AccessKey) SigV4(date, region, service string) func(stringToSign []byte
 	p := k.first
 	for _, step := range [...]string{date, region, service, "aws4_request"} {
 		key := p.mac([]byte(step))
+		if p != k.first {
+			p.wipe()
+		}
 		p = newPRF(secret.New(key[:]))
 	}
 	sign = p.mac

@@ -26,20 +26,29 @@ type domain struct {
 	keys   map[uint32]*prf
 }
 
-// NewDomainKey generates a domain key, wraps it under the root key and installs
-// it. New tokens of the domain are wrapped by the highest version installed.
+// NewDomainKey is GenerateDomainKey and InstallDomainKey.
 func (m *Module) NewDomainKey(domain string, version uint32) (DomainKeyToken, error) {
-	key := randomBytes(keySize)
-	t := DomainKeyToken{Domain: domain, Version: version, RootKeyID: m.rootID}
-	t.Token = sealToken(m.root, t.binding(), version, key)
-	if err := m.install(t, secret.New(key)); err != nil {
+	t := m.GenerateDomainKey(domain, version)
+	if err := m.InstallDomainKey(t); err != nil {
 		return DomainKeyToken{}, err
 	}
 	return t, nil
 }
 
-// InstallDomainKey unwraps a stored domain key and makes it usable. Installing
-// the same key twice does nothing. Errors to test for: ErrWrongRootKey, whose
+// GenerateDomainKey generates a domain key and wraps it under the root key. It
+// is not installed: nothing may be wrapped under it before its token is where a
+// restart finds it.
+func (m *Module) GenerateDomainKey(domain string, version uint32) DomainKeyToken {
+	key := randomBytes(keySize)
+	defer clear(key)
+	t := DomainKeyToken{Domain: domain, Version: version, RootKeyID: m.rootID}
+	t.Token = sealToken(m.root, t.binding(), version, key)
+	return t
+}
+
+// InstallDomainKey unwraps a stored domain key and makes it usable. New tokens
+// of the domain are wrapped by the highest version installed. Installing the
+// same key twice does nothing. Errors to test for: ErrWrongRootKey, whose
 // text names both root keys, ErrTampered, ErrDomainKeyInstalled.
 func (m *Module) InstallDomainKey(t DomainKeyToken) error {
 	if t.RootKeyID != m.rootID {
@@ -73,6 +82,7 @@ func (m *Module) install(t DomainKeyToken, key secret.Bytes) error {
 		m.domains[t.Domain] = d
 	}
 	if old := d.keys[t.Version]; old != nil {
+		defer key.Wipe()
 		if old.key.Equal(key) {
 			return nil
 		}
@@ -83,10 +93,54 @@ func (m *Module) install(t DomainKeyToken, key secret.Bytes) error {
 	return nil
 }
 
-// domainKey returns the given version of a domain key, the newest for version 0.
-func (m *Module) domainKey(name string, version uint32) (*prf, uint32, error) {
+// NewestDomainKey returns the version that wraps the domain's new tokens, 0
+// when none is installed.
+func (m *Module) NewestDomainKey(domain string) uint32 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if d := m.domains[domain]; d != nil {
+		return d.newest
+	}
+	return 0
+}
+
+// RemoveDomainKey wipes an installed version; one that is not installed is no
+// error. Nothing that is wrapped under it opens in this module again; handles
+// that are open work on. The newest version cannot be removed.
+func (m *Module) RemoveDomainKey(domain string, version uint32) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.domains[domain]
+	if d == nil || d.keys[version] == nil {
+		return nil
+	}
+	if version == d.newest {
+		return fmt.Errorf("removing domain key %q version %d: it is the newest", domain, version)
+	}
+	d.keys[version].wipe() // nobody is using it: users hold the lock
+	delete(d.keys, version)
+	return nil
+}
+
+// RewrapDomainKey wraps an installed domain key under the root key of another
+// module: the key is the same, so are the tokens under it. The error is
+// ErrUnknownDomainKey.
+func (m *Module) RewrapDomainKey(to *Module, domain string, version uint32) (DomainKeyToken, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	p, version, err := m.domainKey(domain, version)
+	if err != nil {
+		return DomainKeyToken{}, err
+	}
+	t := DomainKeyToken{Domain: domain, Version: version, RootKeyID: to.rootID}
+	t.Token = sealToken(to.root, t.binding(), version, p.key.Expose())
+	return t, nil
+}
+
+// domainKey returns the given version of a domain key, the newest for version
+// 0. The caller holds m.mu until it has done with the key: a removed version is
+// wiped.
+func (m *Module) domainKey(name string, version uint32) (*prf, uint32, error) {
 	if d := m.domains[name]; d != nil {
 		if version == 0 {
 			version = d.newest

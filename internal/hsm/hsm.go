@@ -67,7 +67,7 @@ type Module struct {
 	root   *prf
 	rootID string
 
-	mu      sync.RWMutex // guards domains
+	mu      sync.RWMutex // guards domains, and is held while one of their keys is used
 	domains map[string]*domain
 }
 

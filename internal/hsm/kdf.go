@@ -50,6 +50,14 @@ func newPRF(key secret.Bytes) *prf {
 	return p
 }
 
+// wipe overwrites the key and lets go of the keyed states, which cannot be
+// overwritten: crypto/hmac has nothing for that. Nobody may be using p; a use
+// after it panics rather than work with a key of zeros.
+func (p *prf) wipe() {
+	p.key.Wipe()
+	p.pool = sync.Pool{New: func() any { panic("hsm: a wiped key was used") }}
+}
+
 func (p *prf) get() *prfState { return p.pool.Get().(*prfState) }
 
 // put gives a state back without the derived key it may still hold.

@@ -3,6 +3,7 @@ package hsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/strongroom/strongroom/internal/secret"
 )
@@ -37,6 +38,8 @@ func (m *Module) wrap(b Binding, key []byte) ([]byte, error) {
 	if !b.Purpose.valid() {
 		return nil, fmt.Errorf("wrapping %v: %w", b, ErrPurpose)
 	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	parent, version, err := m.domainKey(b.Domain, 0)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping %v: %w", b, err)
@@ -52,6 +55,7 @@ func (m *Module) MaterialID(token []byte, b Binding) ([32]byte, error) {
 	if err != nil {
 		return [32]byte{}, err
 	}
+	defer p.wipe()
 	return materialID(p, b.KeyID), nil
 }
 
@@ -86,6 +90,7 @@ func (m *Module) LoadAccessKey(token []byte, b Binding) (*AccessKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer p.wipe() // the handle has a copy
 	return newAccessKey(p.key), nil
 }
 
@@ -98,13 +103,24 @@ func (m *Module) LoadRecordKey(token []byte, b Binding) (*RecordKey, error) {
 	return &RecordKey{p}, nil
 }
 
-// load opens token, which must have one of the allowed purposes.
+// load opens token, which must have one of the allowed purposes. The caller
+// owns the result.
 func (m *Module) load(token []byte, b Binding, allowed ...Purpose) (*prf, error) {
-	fits := false
-	for _, p := range allowed {
-		fits = fits || p == b.Purpose
+	if !slices.Contains(allowed, b.Purpose) {
+		return nil, fmt.Errorf("opening %v: %w", b, ErrPurpose)
 	}
-	if !fits || !b.Purpose.valid() {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	key, err := m.unwrap(token, b)
+	if err != nil {
+		return nil, err
+	}
+	return newPRF(secret.New(key)), nil
+}
+
+// unwrap returns the key in a token. The caller holds m.mu, and clears the key.
+func (m *Module) unwrap(token []byte, b Binding) ([]byte, error) {
+	if !b.Purpose.valid() {
 		return nil, fmt.Errorf("opening %v: %w", b, ErrPurpose)
 	}
 	h, box, ok := parseToken(token)
@@ -123,7 +139,8 @@ func (m *Module) load(token []byte, b Binding, allowed ...Purpose) (*prf, error)
 		return nil, err
 	}
 	if len(key) != keySize && b.Purpose != PurposeAccessKey {
+		clear(key)
 		return nil, fmt.Errorf("opening %v: %w", b, ErrTampered)
 	}
-	return newPRF(secret.New(key)), nil
+	return key, nil
 }

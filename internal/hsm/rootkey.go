@@ -54,37 +54,71 @@ func (c Config) CreateRootKeyFile() error {
 	return nil
 }
 
-// readRootKeyFile checks the file's permissions and parses it.
+// CopyRootKeyFile copies a root key file to a new one, comments included, as
+// CreateRootKeyFile makes it. Errors of reading are those of Open.
+func CopyRootKeyFile(from, to string) error {
+	text, key, err := readRootKeyText(Config{RootKeyFile: from})
+	if err != nil {
+		return err
+	}
+	key.Wipe()
+	defer clear(text)
+	if err := durable.CreateFile(to, text, 0o600); err != nil {
+		return fmt.Errorf("copying root key file: %w", err)
+	}
+	return nil
+}
+
+// RootKeyFileID returns the id of the root key in a file. Errors are those of
+// Open.
+func RootKeyFileID(path string) (string, error) {
+	m, err := Open(Config{RootKeyFile: path})
+	if err != nil {
+		return "", err
+	}
+	defer m.root.wipe()
+	return m.rootID, nil
+}
+
+// readRootKeyFile returns the key in a root key file.
 func readRootKeyFile(c Config) (secret.Bytes, error) {
+	text, key, err := readRootKeyText(c)
+	clear(text)
+	return key, err
+}
+
+// readRootKeyText checks the file's permissions and parses it. The caller
+// clears the text.
+func readRootKeyText(c Config) (text []byte, key secret.Bytes, err error) {
 	path := c.RootKeyFile
 	f, err := durable.On(c.FS).FS().OpenFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return secret.Bytes{}, fmt.Errorf("%w: %s", ErrRootKeyMissing, path)
+		return nil, secret.Bytes{}, fmt.Errorf("%w: %s", ErrRootKeyMissing, path)
 	}
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("opening root key file: %w", err)
+		return nil, secret.Bytes{}, fmt.Errorf("opening root key file: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("opening root key file: %w", err)
+		return nil, secret.Bytes{}, fmt.Errorf("opening root key file: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return secret.Bytes{}, fmt.Errorf("%w: %s is no regular file", ErrRootKeyMalformed, path)
+		return nil, secret.Bytes{}, fmt.Errorf("%w: %s is no regular file", ErrRootKeyMalformed, path)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return secret.Bytes{}, fmt.Errorf("%w: %s has mode %04o, want 0600", ErrRootKeyPermissions, path, perm)
+		return nil, secret.Bytes{}, fmt.Errorf("%w: %s has mode %04o, want 0600", ErrRootKeyPermissions, path, perm)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, rootKeyMaxFile+1))
+	text, err = io.ReadAll(io.LimitReader(f, rootKeyMaxFile+1))
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("reading root key file: %w", err)
+		return nil, secret.Bytes{}, fmt.Errorf("reading root key file: %w", err)
 	}
-	defer clear(text)
 	key, ok := parseRootKey(text)
 	if !ok {
-		return secret.Bytes{}, fmt.Errorf("%w: %s", ErrRootKeyMalformed, path)
+		clear(text)
+		return nil, secret.Bytes{}, fmt.Errorf("%w: %s", ErrRootKeyMalformed, path)
 	}
-	return key, nil
+	return text, key, nil
 }
 
 // formatRootKey returns the key's line, its line feed included.

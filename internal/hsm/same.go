@@ -10,5 +10,6 @@ func (m *Module) SameKey(token []byte, b Binding, key secret.Bytes) (bool, error
 	if err != nil {
 		return false, err
 	}
+	defer p.wipe()
 	return p.key.Equal(key), nil
 }

@@ -46,6 +46,14 @@ func parseToken(token []byte) (h tokenHeader, box []byte, ok bool) {
 	return h, token[tokenHeaderSize:], true
 }
 
+// ParseToken returns what a token says in clear: what it is for, and the
+// version of the domain key that wraps it. None of it is authenticated before
+// the token is opened. It reports false for what is no token.
+func ParseToken(token []byte) (p Purpose, version uint32, ok bool) {
+	h, _, ok := parseToken(token)
+	return h.purpose, h.domainKey, ok
+}
+
 // tokenLabel is the derivation label of the tokens of one purpose, such as
 // "strongroom/1 key token 4".
 func tokenLabel(p Purpose) string { return labelKeyToken + " " + strconv.Itoa(int(p)) }
