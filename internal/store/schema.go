@@ -11,7 +11,7 @@ import (
 
 // migrations bring the schema from version i to i+1, each in one transaction.
 // One that has been in a release is never changed again.
-var migrations = [][]string{schema1()}
+var migrations = [][]string{schema1(), schema2()}
 
 // schema1 is drawn in docs/formats/store.md.
 func schema1() []string {
@@ -29,17 +29,26 @@ func schema1() []string {
 		"meta", "domain_keys", "internal_keys", "accounts", "users", "access_keys", "kms_keys",
 		"kms_key_tokens", "kms_aliases", "buckets", "objects", "uploads", "parts", "blobs",
 	} {
-		sqls = append(sqls,
-			`CREATE TABLE `+t+` (
-				key $text NOT NULL PRIMARY KEY,
-				rev BIGINT NOT NULL,
-				doc $blob,
-				mac $blob,
-				ref $text,
-				sum BIGINT NOT NULL)`,
-			`CREATE INDEX `+t+`_ref ON `+t+` (ref, key) WHERE ref IS NOT NULL`)
+		sqls = append(sqls, documentTable(t)...)
 	}
 	return sqls
+}
+
+// schema2 gives the secrets of access keys a table of their own: their tokens
+// are re-wrapped, and a document under a MAC must not change by that.
+func schema2() []string { return documentTable("access_key_tokens") }
+
+func documentTable(name string) []string {
+	return []string{
+		`CREATE TABLE ` + name + ` (
+			key $text NOT NULL PRIMARY KEY,
+			rev BIGINT NOT NULL,
+			doc $blob,
+			mac $blob,
+			ref $text,
+			sum BIGINT NOT NULL)`,
+		`CREATE INDEX ` + name + `_ref ON ` + name + ` (ref, key) WHERE ref IS NOT NULL`,
+	}
 }
 
 // Migrate brings the database to this release's schema. With fresh it makes the
@@ -82,6 +91,29 @@ func (m migrator) migrate(ctx context.Context, fresh bool) error {
 		}
 	}
 	return nil
+}
+
+// CheckSchema compares the database's schema with this release's and changes
+// nothing. The errors are [ErrOlderSchema], [ErrNewerSchema] and, for a database
+// that says nothing of its version, [ErrDamaged].
+func CheckSchema(ctx context.Context, db *sql.DB, d Dialect) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return d.Wrap(err)
+	}
+	version, err := migrator{conn, d}.version(ctx)
+	if err := errors.Join(err, d.Wrap(conn.Close())); err != nil {
+		return err
+	}
+	switch known := len(migrations); {
+	case version == 0:
+		err = fmt.Errorf("%w: it has no schema version", ErrDamaged)
+	case version < known:
+		err = fmt.Errorf("%w: its schema is version %d and this one reads version %d; start the server on it once, which brings it up to date", ErrOlderSchema, version, known)
+	case version > known:
+		err = fmt.Errorf("%w: its schema is version %d and this one knows up to %d", ErrNewerSchema, version, known)
+	}
+	return d.Wrap(err)
 }
 
 // version returns 0 for a database that has none yet.

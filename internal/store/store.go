@@ -25,7 +25,7 @@ const (
 	InternalKeys Table = "internal_keys"  // wrapped keys of the server's own use
 	Accounts     Table = "accounts"       // accounts
 	Users        Table = "users"          // IAM users
-	AccessKeys   Table = "access_keys"    // access keys, their secrets wrapped
+	AccessKeys   Table = "access_keys"    // access keys
 	KMSKeys      Table = "kms_keys"       // KMS keys
 	KMSKeyTokens Table = "kms_key_tokens" // wrapped key material of KMS keys
 	KMSAliases   Table = "kms_aliases"    // aliases; the reference is the target key
@@ -34,13 +34,15 @@ const (
 	Uploads      Table = "uploads"        // multipart uploads under way
 	Parts        Table = "parts"          // their parts
 	Blobs        Table = "blobs"          // files of sealed bytes
+
+	AccessKeyTokens Table = "access_key_tokens" // wrapped secrets of access keys
 )
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Meta, DomainKeys, InternalKeys, Accounts, Users, AccessKeys, KMSKeys,
-		KMSKeyTokens, KMSAliases, Buckets, Objects, Uploads, Parts, Blobs,
+		KMSKeyTokens, KMSAliases, Buckets, Objects, Uploads, Parts, Blobs, AccessKeyTokens,
 	}
 }
 
@@ -122,6 +124,9 @@ var (
 	ErrDiskFull = errors.New("disk full")
 	// ErrNewerSchema: a later release has written this database.
 	ErrNewerSchema = errors.New("the database was written by a newer release")
+	// ErrOlderSchema: an earlier release has written this database, and it is
+	// open only to be looked at.
+	ErrOlderSchema = errors.New("the database was written by an earlier release")
 	// ErrClosed: Update was called on a closed store.
 	ErrClosed = errors.New("store closed")
 )
@@ -197,6 +202,13 @@ func (s *Store) Close() error { return s.close() }
 // writer, which waits for it, and must not call Update. Register before the
 // first Update.
 func (s *Store) OnCommit(fn func([]Change)) { s.writer.hooks = append(s.writer.hooks, fn) }
+
+// Guard registers fn to look at every row that is put into t, logged or not, in
+// the transaction that puts it and before it is written. It may change the row's
+// document and reference; its error fails the put and nothing else. It is for
+// what must hold of a table whoever writes to it. Register before the first
+// Update; one Guard to a table.
+func (s *Store) Guard(t Table, fn func(tx *Tx, r *Row) error) { s.writer.guards[t] = fn }
 
 // Update runs fn in a transaction and returns when what it did is durable and
 // the OnCommit functions have run. When fn returns an error, or panics, nothing

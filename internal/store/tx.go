@@ -16,6 +16,7 @@ import (
 // function returns: every later method returns the same error.
 type Tx struct {
 	stmts   *statements
+	guards  map[Table]func(*Tx, *Row) error
 	now     time.Time
 	changes []Change
 	record  []byte
@@ -44,7 +45,7 @@ func (tx *Tx) List(t Table, q Query) ([]Row, error) {
 // revision r.Rev, 0 meaning that it is not there: otherwise [ErrConflict]. A MAC
 // in r must have been made over the new revision.
 func (tx *Tx) Put(t Table, r Row) (rev int64, err error) {
-	if err := tx.checkRow(t, r); err != nil {
+	if err := tx.admit(t, &r); err != nil {
 		return 0, err
 	}
 	read := r.Rev
@@ -71,7 +72,7 @@ func (tx *Tx) Put(t Table, r Row) (rev int64, err error) {
 // re-wrapped tokens and bookkeeping, never for what a request decided. A row
 // put with revision 0 is not for [Tx.Put], to which 0 means an absent row.
 func (tx *Tx) PutUnlogged(t Table, r Row) error {
-	if err := tx.checkRow(t, r); err != nil {
+	if err := tx.admit(t, &r); err != nil {
 		return err
 	}
 	_, err := tx.exec(statement{opUpsert, t}, r.Key, r.Rev, r.Doc, r.MAC, null(r.Ref), sumRow(t, r))
@@ -143,6 +144,21 @@ func (tx *Tx) addChange(c *Change) error {
 
 func (tx *Tx) changed(t Table, key string, rev int64) {
 	tx.changes = append(tx.changes, Change{Time: tx.now, Table: t, Key: key, Rev: rev})
+}
+
+// admit checks a row to be put, and lets the table's guard do the same.
+func (tx *Tx) admit(t Table, r *Row) error {
+	if err := tx.checkRow(t, *r); err != nil {
+		return err
+	}
+	guard := tx.guards[t]
+	if guard == nil {
+		return nil
+	}
+	if err := guard(tx, r); err != nil {
+		return err
+	}
+	return tx.checkRow(t, *r)
 }
 
 func (tx *Tx) checkRow(t Table, r Row) error {

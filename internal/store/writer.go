@@ -47,7 +47,8 @@ type writer struct {
 	dialect Dialect
 	now     func() time.Time
 	at      func(point string)
-	hooks   []func([]Change) // set before the first update
+	hooks   []func([]Change)                // set before the first update
+	guards  map[Table]func(*Tx, *Row) error // the same
 
 	conn  *sql.Conn // nil until needed, and after a failure
 	stmts *statements
@@ -63,6 +64,7 @@ func newWriter(b Backend) *writer {
 		dialect: b.Dialect,
 		now:     b.Now,
 		at:      b.At,
+		guards:  make(map[Table]func(*Tx, *Row) error),
 	}
 }
 
@@ -167,7 +169,7 @@ func (w *writer) one(u *update) ([]Change, error) {
 		close(u.tx)
 		return nil, err
 	}
-	tx := &Tx{stmts: w.stmts, now: w.now().UTC().Truncate(time.Microsecond)}
+	tx := &Tx{stmts: w.stmts, guards: w.guards, now: w.now().UTC().Truncate(time.Microsecond)}
 	u.tx <- tx
 	u.err = <-u.ran
 	if u.err == nil || tx.err != nil {

@@ -27,7 +27,7 @@ func readMode(path string) (string, error) {
 
 // OpenReadOnly opens a store to look at it, also while a server has it open. It
 // never makes a database or changes its schema, and every Update fails. Errors
-// to test for: fs.ErrNotExist, [store.ErrDamaged].
+// to test for: fs.ErrNotExist, [store.ErrDamaged], [store.ErrOlderSchema].
 //
 // On a read-only file system the log must be empty, as a server leaves it that
 // was stopped in order: reading a log takes a file of shared memory beside it.
@@ -47,6 +47,9 @@ func OpenReadOnly(ctx context.Context, path string) (*store.Store, error) {
 	read, err := openReaders(path, mode, 2)
 	if err != nil {
 		return nil, d.Wrap(err)
+	}
+	if err := store.CheckSchema(ctx, read, d); err != nil {
+		return nil, errors.Join(err, read.Close())
 	}
 	// The store's writer gets connections that cannot write.
 	write, err := openReaders(path, mode, 1)

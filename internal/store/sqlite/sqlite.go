@@ -92,7 +92,7 @@ func dialect(path string) store.Dialect {
 		Placeholder: func(int) string { return "?" },
 		Wrap:        func(err error) error { return wrap(path, err) },
 		Check:       check,
-		TruncateLog: truncateLog,
+		TruncateLog: func(conn *sql.Conn) error { return truncateLog(conn, path) },
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -16,7 +17,11 @@ const checkpointTimeout = 250
 // truncateLog is PRAGMA wal_checkpoint(TRUNCATE): it brings every page of the
 // log into the database and onto the disk, and cuts the log down to nothing
 // (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint).
-func truncateLog(conn *sql.Conn) (err error) {
+//
+// SQLite leaves the log's new size to the file system, and after a power cut the
+// old frames could be back: so the log is synced here. (No lock lies on its own
+// file, so that closing a descriptor of it takes none away.)
+func truncateLog(conn *sql.Conn, path string) (err error) {
 	ctx := context.Background()
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout(%d)", checkpointTimeout)); err != nil {
 		return err
@@ -33,5 +38,9 @@ func truncateLog(conn *sql.Conn) (err error) {
 	if busy != 0 {
 		return fmt.Errorf("emptying the log: %w", store.ErrBusy)
 	}
-	return nil
+	f, err := os.OpenFile(path+logSuffix, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

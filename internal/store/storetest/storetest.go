@@ -38,6 +38,7 @@ func Run(t *testing.T, h Harness) {
 		{"TrimBesideCheck", testTrimBesideCheck},
 		{"RecordNeedsAChange", testRecordNeedsAChange},
 		{"HooksInOrder", testHooksInOrder},
+		{"Guard", testGuard},
 		{"NoUpdateIsLost", testNoUpdateIsLost},
 		{"TruncateLog", testTruncateLog},
 		{"Close", testClose},
