@@ -85,10 +85,11 @@ type accessKeyDoc struct {
 	Account  string
 	UserName string `json:",omitempty"`
 	Created  time.Time
-	Secret   []byte // exported key token
+	SecretID string // which secret; see secret.go
+	Secret   []byte `json:",omitempty"` // its token, in schema 1 only
 }
 
-// New loads every principal. It fails with *[store.TamperedError] when a row
+// New loads every principal, and changes nothing. It fails with *[store.TamperedError] when a row
 // was changed outside the server.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	s := &Service{cfg: cfg, keys: map[string]*Credential{}}
@@ -165,9 +166,9 @@ func (s *Service) open(ctx context.Context, r store.Row) (*Credential, error) {
 	if err := s.read(store.AccessKeys, r, &k); err != nil {
 		return nil, err
 	}
-	key, err := s.cfg.Module.LoadAccessKey(k.Secret, binding(k.ID))
+	key, err := s.loadSecret(ctx, k)
 	if err != nil {
-		return nil, fmt.Errorf("iam: access key %s: %w", k.ID, err)
+		return nil, err
 	}
 	c := &Credential{Key: key, Caller: identity.Caller{
 		Type: identity.Root, AccountID: k.Account, AccessKeyID: k.ID,
@@ -201,11 +202,6 @@ func (s *Service) read(t store.Table, r store.Row, doc any) error {
 		return fmt.Errorf("iam: row %s/%s: %w", t, r.Key, err)
 	}
 	return nil
-}
-
-// binding ties an access key's secret to its id.
-func binding(id string) hsm.Binding {
-	return hsm.Binding{Purpose: hsm.PurposeAccessKey, Domain: Domain, KeyID: id}
 }
 
 func userARN(account, name string) string {

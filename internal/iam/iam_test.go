@@ -351,7 +351,12 @@ func TestSecretMovedToAnotherID(t *testing.T) {
 	k.must(err)
 	moved := store.Row{Key: "AKIAOTHEREXAMPLE0001", Ref: row.Ref, Doc: bytes.ReplaceAll(row.Doc, []byte(keyID), []byte("AKIAOTHEREXAMPLE0001"))}
 	store.Seal(k.cfg.RowMAC, store.AccessKeys, &moved)
+	sec := k.secret(keyID)
+	sec.Key, sec.Rev = strings.Replace(sec.Key, keyID, moved.Key, 1), 0
 	k.must(k.cfg.Store.Update(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Put(store.AccessKeyTokens, sec); err != nil {
+			return err
+		}
 		_, err := tx.Put(store.AccessKeys, moved)
 		return err
 	}))
@@ -370,6 +375,9 @@ func TestPrincipalsAreRecorded(t *testing.T) {
 	k.must(err)
 	var got []string
 	for _, c := range changes {
+		if c.Table == store.AccessKeyTokens { // beside the document, whose change has the record
+			continue
+		}
 		var r struct {
 			EventName, EventSource, EventType, SourceIPAddress, RecipientAccountID string
 			UserIdentity                                                           struct{ AccountID, InvokedBy string }

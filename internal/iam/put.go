@@ -91,18 +91,23 @@ func (s *Service) PutAccessKeyIn(tx *store.Tx, k AccessKey) error {
 	if n := k.Secret.Len(); n < 8 || n > 128 {
 		return fmt.Errorf("access key %s: its secret has %d characters; it must have 8 to 128", k.ID, n)
 	}
-	return s.put(tx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
+	doc := accessKeyDoc{ID: k.ID, Account: k.Account, UserName: k.UserName, Created: s.now()}
+	var was accessKeyDoc
+	var token []byte // nil: the secret stays
+	err := s.put(tx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
 		e := event{"CreateAccessKey", map[string]any{"accessKeyId": k.ID, "userName": k.UserName}}
-		doc := accessKeyDoc{ID: k.ID, Account: k.Account, UserName: k.UserName, Created: s.now()}
 		if old != nil {
-			var was accessKeyDoc
 			if err := json.Unmarshal(old, &was); err != nil {
 				return nil, e, err
 			}
 			if was.Account != k.Account || was.UserName != k.UserName {
 				return nil, e, fmt.Errorf("access key %s belongs to another principal already", k.ID)
 			}
-			same, err := s.cfg.Module.SameKey(was.Secret, binding(k.ID), k.Secret)
+			r, err := tx.Get(store.AccessKeyTokens, secretRow(was))
+			if err != nil {
+				return nil, e, missingSecret(was, err)
+			}
+			same, err := s.cfg.Module.SameKey(r.Doc, binding(r.Key), k.Secret)
 			if err != nil {
 				return nil, e, err
 			}
@@ -112,13 +117,17 @@ func (s *Service) PutAccessKeyIn(tx *store.Tx, k AccessKey) error {
 			doc.Created = was.Created
 			e.name = "UpdateAccessKey" // its secret
 		}
-		token, err := s.cfg.Module.ImportKey(binding(k.ID), k.Secret)
-		if err != nil {
+		var err error
+		if doc.SecretID, err = s.newSecretID(); err != nil {
 			return nil, e, err
 		}
-		doc.Secret = token
-		return doc, e, nil
+		token, err = s.cfg.Module.ImportKey(binding(secretRow(doc)), k.Secret)
+		return doc, e, err
 	})
+	if err != nil || token == nil {
+		return err
+	}
+	return putSecret(tx, doc, token, was)
 }
 
 // NewAccessKey makes an access key with a random id (AKIA and 16 letters or

@@ -142,6 +142,9 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: c.Module, RowMAC: c.RowMAC, Clock: cfg.Clock}); err != nil {
 		return err
 	}
+	if err := s.iam.Migrate(ctx); err != nil {
+		return err
+	}
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}
