@@ -55,7 +55,7 @@ var imports = map[string][]string{
 	"internal/restxml":        {"internal/awserr", "internal/s3/s3api", "internal/secret"},
 	"internal/awsquery":       {"internal/awserr", "internal/identity", "internal/restxml"}, // for the text of XML
 	"internal/gate":           {"internal/audit", "internal/awserr", "internal/identity", "internal/uuid"},
-	"internal/custody":        {"internal/hsm", "internal/store"},
+	"internal/custody":        {"internal/audit", "internal/durable", "internal/hsm", "internal/store", "internal/uuid"},
 	"internal/kms/ciphertext": {"internal/hsm", "internal/secret"},
 	"internal/s3/sse":         {"internal/hsm", "internal/secret"},
 	"internal/kms/kmsdb":      {"internal/arn", "internal/hsm", "internal/kms/kmsapi", "internal/store"},
@@ -79,10 +79,10 @@ var imports = map[string][]string{
 
 	// The one that knows them all, and the command.
 	"internal/server": {"internal/audit", "internal/awserr", "internal/awsjson", "internal/awsquery", "internal/backup", "internal/custody", "internal/durable", "internal/gate", "internal/hsm",
-		"internal/iam", "internal/identity", "internal/kms", "internal/kms/kmsapi", "internal/kms/kmshttp", "internal/s3", "internal/s3/diskstore", "internal/s3/s3api", "internal/s3/s3http",
+		"internal/iam", "internal/identity", "internal/kms", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/kms/kmshttp", "internal/s3", "internal/s3/diskstore", "internal/s3/s3api", "internal/s3/s3http",
 		"internal/secret", "internal/sigv4", "internal/store", "internal/store/sqlite", "internal/sts", "internal/sts/stshttp", "internal/tlscert", "internal/uuid"},
 	"internal/bench": {"internal/secret", "internal/server"},
-	"cmd/strongroom": {"internal/audit", "internal/backup", "internal/hsm", "internal/secret", "internal/server"},
+	"cmd/strongroom": {"internal/audit", "internal/backup", "internal/custody", "internal/hsm", "internal/secret", "internal/server"},
 }
 
 // external is who may import what from outside the standard library.

@@ -1,5 +1,9 @@
 // Package custody keeps the key hierarchy of a data directory: domain keys and
-// the server's own keys as rows, made and opened.
+// the server's own keys as rows, made, opened, rotated, destroyed.
+//
+// A domain key is rotated by [Custody.Work] in steps, each of which a process
+// that was killed can take again: a new version is stored, then used; tokens
+// under older ones are re-wrapped; versions that nothing is under are destroyed.
 package custody
 
 import (
@@ -8,8 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"log/slog"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/store"
@@ -18,22 +24,51 @@ import (
 // Global is the domain of everything that belongs to no region.
 const Global = "global"
 
-// Config says which key hierarchy to open. Every field is required.
+// Config says which key hierarchy to open. Every field is required, but for
+// those that say otherwise.
 type Config struct {
 	Store       *store.Store
-	DataDir     string   // names the directory in errors
+	DataDir     string   // names the directory in errors; a request of [AskRotation] is left there
 	RootKeyFile string   // made in an unused directory when it is not there
 	Regions     []string // the enabled regions
+	Tokens      []Tokens // the tables of key tokens beside internal_keys
+
+	Account  string           // whose trail gets the records of rotations; empty: that of KeepSettings
+	Rotation time.Duration    // age at which a domain key is rotated; 0: only when that is requested
+	Clock    func() time.Time // nil: time.Now
+	Logger   *slog.Logger     // nil: slog.Default()
+
+	step func(name string) // called between the steps of a rotation, by tests
+}
+
+func (cfg *Config) complete() {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.step == nil {
+		cfg.step = func(string) {}
+	}
 }
 
 // Custody is the opened key hierarchy of a data directory: the module with its
 // domain keys, and the keys that the server itself works with
-// (docs/formats/custody-rows.md).
+// (docs/formats/custody-rows.md). It is safe for concurrent use.
 type Custody struct {
 	Module    *hsm.Module
 	RowMAC    *hsm.MACKey               // authority rows
 	HeaderMAC *hsm.MACKey               // headers of ciphertext blobs
 	Records   map[string]*hsm.RecordKey // by region: sealed fields of S3 records
+
+	cfg    Config
+	tables []Tokens
+
+	working sync.Mutex // held by Work; guards what follows
+	skip    int        // runs of Work before it tries again what did not open
+	blocked error      // what did not open
+	busy    int        // runs in which the log could not be truncated
 }
 
 // custodyDoc is the row meta/custody. It says which keys there must be, so that
@@ -56,8 +91,17 @@ func recordBinding(region string) hsm.Binding {
 }
 
 // Open opens the key hierarchy, or makes it in an unused data directory.
-// Regions that are enabled for the first time get their keys.
-func Open(ctx context.Context, cfg Config) (*Custody, error) {
+// Regions that are enabled for the first time get their keys. A rotation of the
+// root key that was interrupted is finished.
+//
+// It registers guards with the store (see [store.Store.Guard]): from then on no
+// token is stored that does not open, or that is not under the newest version of
+// its domain key.
+func Open(ctx context.Context, cfg Config) (_ *Custody, err error) {
+	cfg.complete()
+	if cfg.Account, err = cfg.account(ctx); err != nil {
+		return nil, err
+	}
 	doc, err := readCustodyDoc(ctx, cfg.Store)
 	if err != nil {
 		return nil, err
@@ -67,52 +111,75 @@ func Open(ctx context.Context, cfg Config) (*Custody, error) {
 			return nil, err
 		}
 	}
-	m, err := openRootKey(cfg, doc)
+	m, err := settleRootKey(cfg, doc)
 	if err != nil {
 		return nil, err
 	}
-	c := &Custody{Module: m, Records: map[string]*hsm.RecordKey{}}
-	if err := c.installDomainKeys(ctx, cfg.Store); err != nil {
+	c := newCustody(cfg, m)
+	if err := c.installDomainKeys(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.makeKeys(ctx, cfg.Store, doc, cfg.Regions); err != nil {
+	for _, t := range c.tables {
+		cfg.Store.Guard(t.Table, func(tx *store.Tx, r *store.Row) error { return c.admit(tx, t, r) })
+	}
+	if err := c.makeKeys(ctx, doc, cfg.Regions); err != nil {
 		return nil, err
 	}
-	return c, c.load(ctx, cfg.Store, cfg.Regions)
+	return c, c.load(ctx, cfg.Regions)
+}
+
+func newCustody(cfg Config, m *hsm.Module) *Custody {
+	return &Custody{
+		Module: m, Records: map[string]*hsm.RecordKey{},
+		cfg: cfg, tables: append([]Tokens{internalTokens}, cfg.Tokens...),
+	}
 }
 
 // Look opens the key hierarchy of a store that is only looked at: the root key
 // of cfg, every domain key with it, and the server's own keys with those. It
-// changes nothing, so cfg.Store may be read-only, and cfg.Regions may be empty.
+// changes nothing, so cfg.Store may be read-only, and needs nothing else of cfg
+// but the names.
 func Look(ctx context.Context, cfg Config) (*Custody, error) {
-	doc, err := readCustodyDoc(ctx, cfg.Store)
+	doc, err := needCustodyDoc(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if doc == nil {
-		return nil, fmt.Errorf("%s has no keys yet: start a server on it", cfg.DataDir)
-	}
-	m, err := openRootKey(cfg, doc)
+	m, _, err := openRootKey(cfg, doc)
 	if err != nil {
 		return nil, err
 	}
-	c := &Custody{Module: m, Records: map[string]*hsm.RecordKey{}}
-	if err := c.installDomainKeys(ctx, cfg.Store); err != nil {
-		return nil, err
+	c := newCustody(cfg, m)
+	for range lookTries {
+		if err = c.installDomainKeys(ctx); err == nil {
+			err = c.load(ctx, doc.Regions)
+		}
+		if !errors.Is(err, hsm.ErrUnknownDomainKey) { // else perhaps rotated between the two
+			break
+		}
 	}
-	return c, c.load(ctx, cfg.Store, doc.Regions)
+	return c, err
 }
+
+// lookTries is how often Look reads keys that a server may be rotating.
+const lookTries = 3
 
 // WantedRootKey returns the id of the root key that opens a store.
 func WantedRootKey(ctx context.Context, st *store.Store) (string, error) {
-	doc, err := readCustodyDoc(ctx, st)
+	doc, err := needCustodyDoc(ctx, Config{Store: st, DataDir: "the database"})
 	if err != nil {
 		return "", err
 	}
-	if doc == nil {
-		return "", errors.New("the database has no keys yet: start a server on it first")
-	}
 	return doc.RootKeyID, nil
+}
+
+// needCustodyDoc is readCustodyDoc for what makes no sense in an unused
+// directory.
+func needCustodyDoc(ctx context.Context, cfg Config) (*custodyDoc, error) {
+	doc, err := readCustodyDoc(ctx, cfg.Store)
+	if err == nil && doc == nil {
+		err = fmt.Errorf("%s has no keys yet: start a server on it first", cfg.DataDir)
+	}
+	return doc, err
 }
 
 // readCustodyDoc returns the row meta/custody, nil in an unused directory. A
@@ -147,50 +214,24 @@ func MissingRow(t store.Table, key string) error {
 	return fmt.Errorf("row %s/%s is missing from the database: what depends on it cannot be opened; restore the database from a backup", t, key)
 }
 
-func hsmConfig(cfg Config) hsm.Config { return hsm.Config{RootKeyFile: cfg.RootKeyFile, FS: cfg.fs} }
-
-// openRootKey opens the root key file and compares it with what doc wants.
-func openRootKey(cfg Config, doc *custodyDoc) (*hsm.Module, error) {
-	if _, err := os.Lstat(cfg.RootKeyFile); errors.Is(err, fs.ErrNotExist) && doc != nil {
-		return nil, fmt.Errorf("root key file %s is missing: %s was made with root key %s and nothing in it opens without; put the file back, or name it with --root-key", cfg.RootKeyFile, cfg.DataDir, doc.RootKeyID)
-	}
-	m, err := hsm.Open(hsmConfig(cfg))
-	if err != nil {
-		return nil, err
-	}
-	if doc != nil && m.RootKeyID() != doc.RootKeyID {
-		return nil, fmt.Errorf("root key file %s holds root key %s, but %s was made with root key %s; name the right file with --root-key", cfg.RootKeyFile, m.RootKeyID(), cfg.DataDir, doc.RootKeyID)
-	}
-	return m, nil
-}
-
 // installDomainKeys opens every version of every domain key there is.
-func (c *Custody) installDomainKeys(ctx context.Context, st *store.Store) error {
-	for after := ""; ; {
-		rows, err := st.List(ctx, store.DomainKeys, store.Query{After: after, Limit: 1000})
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		for _, r := range rows {
-			var t hsm.DomainKeyToken
-			if err := json.Unmarshal(r.Doc, &t); err != nil {
-				return fmt.Errorf("row %s/%s: %w", store.DomainKeys, r.Key, err)
-			}
-			if r.Key != DomainKeyRow(t.Domain, t.Version) {
-				return fmt.Errorf("row %s/%s holds the domain key of %s", store.DomainKeys, r.Key, DomainKeyRow(t.Domain, t.Version))
-			}
-			if err := c.Module.InstallDomainKey(t); err != nil {
-				return fmt.Errorf("row %s/%s: %w", store.DomainKeys, r.Key, err)
-			}
-		}
-		after = rows[len(rows)-1].Key
+func (c *Custody) installDomainKeys(ctx context.Context) error {
+	docs, err := readDomainKeys(ctx, c.cfg.Store)
+	if err != nil {
+		return err
 	}
+	for _, d := range docs {
+		if err := c.Module.InstallDomainKey(d.DomainKeyToken); err != nil {
+			return fmt.Errorf("row %s/%s: %w", store.DomainKeys, d.row(), err)
+		}
+	}
+	return nil
 }
 
 // makeKeys makes, in one transaction, the keys of an unused directory (doc is
 // nil) and of the regions that doc does not know. It makes nothing that there
 // has been before.
-func (c *Custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc, regions []string) error {
+func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []string) error {
 	fresh := doc == nil
 	if fresh {
 		doc = &custodyDoc{RootKeyID: c.Module.RootKeyID()}
@@ -204,7 +245,7 @@ func (c *Custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc
 	if !fresh && added == nil {
 		return nil
 	}
-	return st.Update(ctx, func(tx *store.Tx) error {
+	return c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if fresh {
 			if err := c.makeDomain(tx, Global, rowMACBinding, headerMACBinding); err != nil {
 				return err
@@ -225,15 +266,18 @@ func (c *Custody) makeKeys(ctx context.Context, st *store.Store, doc *custodyDoc
 
 // makeDomain makes the first domain key of a domain and the keys it wraps.
 func (c *Custody) makeDomain(tx *store.Tx, domain string, keys ...hsm.Binding) error {
+	// Installed before it is stored, which is safe here alone: when the
+	// transaction fails there is no server, and nothing that the key wraps.
 	t, err := c.Module.NewDomainKey(domain, 1)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(t)
+	d := domainKeyDoc{t, c.cfg.Clock().UTC().Truncate(time.Second)}
+	b, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	if err := makeRow(tx, store.DomainKeys, DomainKeyRow(domain, 1), b); err != nil {
+	if err := makeRow(tx, store.DomainKeys, d.row(), b); err != nil {
 		return err
 	}
 	for _, binding := range keys {
@@ -260,7 +304,8 @@ func makeRow(tx *store.Tx, t store.Table, key string, doc []byte) error {
 }
 
 // load opens the server's own keys.
-func (c *Custody) load(ctx context.Context, st *store.Store, regions []string) (err error) {
+func (c *Custody) load(ctx context.Context, regions []string) (err error) {
+	st := c.cfg.Store
 	if c.RowMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, rowMACBinding); err != nil {
 		return err
 	}
@@ -291,12 +336,6 @@ func LoadKey[K any](ctx context.Context, st *store.Store, open func([]byte, hsm.
 		return k, fmt.Errorf("row %s/%s: %w", store.InternalKeys, row.Key, err)
 	}
 	return k, nil
-}
-
-// DomainKeyRow names the row of one version in domain_keys, so that versions
-// sort by number.
-func DomainKeyRow(domain string, version uint32) string {
-	return fmt.Sprintf("%s/%010d", domain, version)
 }
 
 // InternalKeyRow names the row of one of the server's own keys in internal_keys.

@@ -2,6 +2,8 @@ package hsm
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/strongroom/strongroom/internal/secret"
 )
@@ -102,6 +104,18 @@ func (m *Module) NewestDomainKey(domain string) uint32 {
 		return d.newest
 	}
 	return 0
+}
+
+// DomainKeyVersions returns the installed versions of a domain key, the oldest
+// first.
+func (m *Module) DomainKeyVersions(domain string) []uint32 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	d := m.domains[domain]
+	if d == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(d.keys))
 }
 
 // RemoveDomainKey wipes an installed version; one that is not installed is no

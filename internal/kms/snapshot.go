@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -99,6 +100,25 @@ func (s *Service) open(ctx context.Context, k *snapshot, m *material) (*hsm.Back
 		return handle, nil
 	}
 	ref := k.key.Ref()
+	handle, err := s.load(ctx, k, m)
+	if errors.Is(err, hsm.ErrUnknownDomainKey) {
+		// The domain key was rotated, and the version that wrapped the token
+		// as it was read is destroyed: another one is there now.
+		handle, err = s.load(ctx, k, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if handle.ID() != m.header.MaterialID {
+		return nil, fmt.Errorf("key %s: token of key material %s holds other material", ref, m.id)
+	}
+	m.handle.Store(handle) // of concurrent first uses any may stay: they are the same
+	return handle, nil
+}
+
+// load reads a token and opens it.
+func (s *Service) load(ctx context.Context, k *snapshot, m *material) (*hsm.BackingKey, error) {
+	ref := k.key.Ref()
 	token, err := s.db.Token(ctx, ref, m.id)
 	if err != nil {
 		return nil, err
@@ -107,9 +127,5 @@ func (s *Service) open(ctx context.Context, k *snapshot, m *material) (*hsm.Back
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", ref, err)
 	}
-	if handle.ID() != m.header.MaterialID {
-		return nil, fmt.Errorf("key %s: token of key material %s holds other material", ref, m.id)
-	}
-	m.handle.Store(handle) // of concurrent first uses any may stay: they are the same
 	return handle, nil
 }
