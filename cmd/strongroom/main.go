@@ -18,7 +18,7 @@ import (
 func main() { os.Exit(run()) }
 
 // run is main with an exit status: 0 done, 1 failed (one line on standard
-// error says why), 2 found fault (audit verify, doctor).
+// error says why), 2 found fault (audit verify, doctor, keys status).
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -58,7 +58,7 @@ func root() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
-	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), backupCommand(), restoreCommand(), keysCommand(), doctorCommand(), versionCommand())
 	return cmd
 }
 

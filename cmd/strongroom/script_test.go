@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 //	proxy SEED FAULTS                 a proxy to ENDPOINT, as PROXY, that breaks the first FAULTS connections
 //	capture VARIABLE PATH             a member of the JSON in stdout, as in KeyMetadata.KeyId
 //	flip FILE OFFSET|TEXT             flip one bit there; a negative offset counts from the end
+//	flipdoc DATADIR TABLE PREFIX      flip one bit in the document of the first row whose key has the prefix
+//	awaitgone FILE                    wait until a file is not there
 //	cutrecord [-forge] FILE TEXT      cut the audit record with TEXT out of a segment; -forge mends the chain
 //	tmpfs DIR SIZE                    mount a file system of that size (condition [tmpfs])
 //	readonly DIR on|off               make that file system read-only, or writable again
@@ -83,7 +85,8 @@ func runScripts(t *testing.T, dir string) {
 			"serve": serveScript, "start": startScript, "expect": expectScript, "signal": signalScript, "finish": finishScript,
 			"fails": failsScript, "login": loginScript, "api": apiScript, "get": getScript, "await": awaitScript, "capture": captureScript,
 			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
-			"aws": awsScript, "hangup": hangupScript, "sourcetree": sourceTreeScript, "cmptree": cmpTreeScript, "proxy": proxyScript,
+			"aws": awsScript, "flipdoc": flipDocScript, "awaitgone": awaitGoneScript, "hangup": hangupScript,
+			"sourcetree": sourceTreeScript, "cmptree": cmpTreeScript, "proxy": proxyScript,
 		},
 		RequireUniqueNames: true,
 	})

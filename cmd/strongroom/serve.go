@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 func serveCommand() *cobra.Command {
 	var cfg server.Config
 	var logFormat string
+	var rotation time.Duration
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve KMS, S3 and STS on one address until interrupted",
@@ -39,6 +41,12 @@ what it means to every Go program.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := hsm.Harden(); err != nil {
 				return err
+			}
+			if rotation < 0 {
+				return fmt.Errorf("--domain-key-rotation %v: want 0, for never by time, or more", rotation)
+			}
+			if cfg.DomainKeyRotation = rotation; rotation == 0 {
+				cfg.DomainKeyRotation = -1
 			}
 			var err error
 			if cfg.Logger, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
@@ -70,6 +78,7 @@ what it means to every Go program.`,
 	f.StringSliceVar(&cfg.S3Domains, "s3-domain", nil, "domain under which S3 buckets are host names, BUCKET.DOMAIN; may be repeated (default localhost, s3.localhost, s3.REGION.localhost, s3.REGION.amazonaws.com, s3.amazonaws.com)")
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
+	f.DurationVar(&rotation, "domain-key-rotation", server.DefaultDomainKeyRotation, "age at which domain keys are rotated and their old versions destroyed; 0: only when asked for")
 	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users, access keys, KMS keys and buckets to put in place at start (docs/bootstrap.md)")
 	f.BoolVar(&cfg.DurableAudit, "durable-audit", false, "wait for the disk before every answer, not only before those of mutations")
 	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost, or go on with one whose end is")

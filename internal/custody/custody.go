@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/strongroom/strongroom/internal/durable"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -28,10 +29,11 @@ const Global = "global"
 // those that say otherwise.
 type Config struct {
 	Store       *store.Store
-	DataDir     string   // names the directory in errors; a request of [AskRotation] is left there
-	RootKeyFile string   // made in an unused directory when it is not there
-	Regions     []string // the enabled regions
-	Tokens      []Tokens // the tables of key tokens beside internal_keys
+	DataDir     string     // names the directory in errors; a request of [AskRotation] is left there
+	RootKeyFile string     // made in an unused directory when it is not there
+	FS          durable.FS // of the root key file; nil: the machine's
+	Regions     []string   // the enabled regions
+	Tokens      []Tokens   // the tables of key tokens beside internal_keys
 
 	Account  string           // whose trail gets the records of rotations; empty: that of KeepSettings
 	Rotation time.Duration    // age at which a domain key is rotated; 0: only when that is requested
@@ -40,6 +42,9 @@ type Config struct {
 
 	step func(name string) // called between the steps of a rotation, by tests
 }
+
+// rootKey is how a root key file is opened.
+func (cfg *Config) rootKey(path string) hsm.Config { return hsm.Config{RootKeyFile: path, FS: cfg.FS} }
 
 func (cfg *Config) complete() {
 	if cfg.Clock == nil {
@@ -107,7 +112,7 @@ func Open(ctx context.Context, cfg Config) (_ *Custody, err error) {
 		return nil, err
 	}
 	if doc == nil { // an unused directory; the root key file may have been put there
-		if err := hsmConfig(cfg).CreateRootKeyFile(); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := cfg.rootKey(cfg.RootKeyFile).CreateRootKeyFile(); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}

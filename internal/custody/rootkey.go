@@ -39,12 +39,12 @@ func realRootKeyFile(path string) string {
 // after the database went over to the new key has left that in a file of its
 // own: interrupted is its path then. With doc nil any root key will do.
 func openRootKey(cfg Config, doc *custodyDoc) (m *hsm.Module, interrupted string, err error) {
-	m, err = hsm.Open(hsm.Config{RootKeyFile: cfg.RootKeyFile})
+	m, err = hsm.Open(cfg.rootKey(cfg.RootKeyFile))
 	if err == nil && (doc == nil || m.RootKeyID() == doc.RootKeyID) || doc == nil {
 		return m, "", err
 	}
 	next := realRootKeyFile(cfg.RootKeyFile) + newInfix + doc.RootKeyID
-	if n, err := hsm.Open(hsm.Config{RootKeyFile: next}); err == nil && n.RootKeyID() == doc.RootKeyID {
+	if n, err := hsm.Open(cfg.rootKey(next)); err == nil && n.RootKeyID() == doc.RootKeyID {
 		return n, next, nil
 	}
 	hint := ""

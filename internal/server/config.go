@@ -25,6 +25,8 @@ const (
 	DefaultListen  = "127.0.0.1:8650"
 	DefaultRegion  = "us-east-1"
 	DefaultAccount = "000000000000"
+
+	DefaultDomainKeyRotation = 24 * time.Hour
 )
 
 // Config says what a server is. Its fields are the reference manual of
@@ -97,6 +99,12 @@ type Config struct {
 	// the directory then lacks it.
 	RootKeyFile string
 
+	// DomainKeyRotation is the age at which a domain key is rotated: a new
+	// version of it is made, every key that it wraps is wrapped under that, and
+	// the old version is destroyed. Default: 24 hours. Less than 0: never for
+	// its age, only when that is asked for.
+	DomainKeyRotation time.Duration
+
 	// BootstrapFile declares accounts, users, access keys, KMS keys and buckets; see
 	// docs/bootstrap.md. Default: none.
 	BootstrapFile string
@@ -163,6 +171,9 @@ func (c *Config) complete() error {
 	}
 	if c.RootKeyFile == "" {
 		c.RootKeyFile = RootKeyFile(c.DataDir)
+	}
+	if c.DomainKeyRotation == 0 {
+		c.DomainKeyRotation = DefaultDomainKeyRotation
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

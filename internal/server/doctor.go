@@ -50,8 +50,8 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	add := func(subject string, good string, err error) {
 		found = append(found, Finding{subject, good, err})
 	}
-	if _, err := os.Stat(databasePath(cfg.DataDir)); errors.Is(err, fs.ErrNotExist) {
-		add("data", "", fmt.Errorf("%s holds no database: name the right directory with --data-dir, or start a server there first", cfg.DataDir))
+	if err := hasDatabase(cfg.DataDir); err != nil {
+		add("data", "", err)
 		return found
 	}
 	good, err := checkModes(cfg.DataDir)
@@ -64,6 +64,10 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	add("clock", good, err)
 	good, err = checkCustody(ctx, cfg)
 	add("root key", good, err)
+	if err == nil { // else nothing opens, and that was said
+		good, err = checkTokens(ctx, cfg)
+		add("key tokens", good, err)
+	}
 	good, err = checkDatabase(ctx, cfg.DataDir)
 	add("database", good, err)
 	good, err = checkDeletions(ctx, cfg.DataDir)
@@ -158,6 +162,26 @@ func checkCustody(ctx context.Context, cfg Config) (string, error) {
 // readCustody opens the key hierarchy of a store that is only looked at.
 func readCustody(ctx context.Context, st *store.Store, cfg Config) (*custody.Custody, error) {
 	return custody.Look(ctx, custody.Config{Store: st, DataDir: cfg.DataDir, RootKeyFile: cfg.RootKeyFile})
+}
+
+// checkTokens opens every key token.
+func checkTokens(ctx context.Context, cfg Config) (string, error) {
+	s, err := KeysStatus(ctx, cfg, true)
+	if err != nil {
+		return "", err
+	}
+	if len(s.Problems) > 0 {
+		return "", errors.New(strings.Join(s.Problems, "; "))
+	}
+	n := 0
+	for _, d := range s.Domains {
+		for _, v := range d.Versions {
+			for _, tokens := range v.Tokens {
+				n += tokens
+			}
+		}
+	}
+	return fmt.Sprintf("all %d open", n), nil
 }
 
 func checkDatabase(ctx context.Context, dataDir string) (string, error) {

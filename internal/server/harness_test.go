@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -33,6 +34,9 @@ const serveConnectionsEnv = "STRONGROOM_TEST_CONNECTIONS"
 // trimEnv makes that server trim its change feed all the time, to one change.
 const trimEnv = "STRONGROOM_TEST_TRIM"
 
+// rotateEnv makes such a server rotate its domain keys over and over.
+const rotateEnv = "STRONGROOM_TEST_ROTATE"
+
 // TestMain is the server itself when a test has started the binary anew, so
 // that there is a process to kill.
 func TestMain(m *testing.M) {
@@ -44,7 +48,11 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	connections, _ := strconv.Atoi(os.Getenv(serveConnectionsEnv)) // 0, the default, when it is not set
-	cfg := Config{DataDir: dir, Listen: "127.0.0.1:0", MaxConnections: connections, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	level := slog.LevelInfo
+	if os.Getenv(rotateEnv) != "" {
+		level = slog.LevelWarn // a line for every rotation would be among what startChild reads
+	}
+	cfg := Config{DataDir: dir, Listen: "127.0.0.1:0", MaxConnections: connections, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))}
 	k := killerFromEnv(&cfg)
 	s, err := New(context.Background(), cfg)
 	if err != nil {
@@ -53,6 +61,9 @@ func TestMain(m *testing.M) {
 	}
 	defer KeepHeapHeadroom()() // as the command does
 	println("endpoint " + s.Endpoint())
+	if os.Getenv(rotateEnv) != "" {
+		go rotateAlways(s)
+	}
 	// Standard input is the parent: when it goes, so does the server.
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -68,6 +79,17 @@ func TestMain(m *testing.M) {
 	if err := s.Serve(ctx); err != nil {
 		println(err.Error())
 		os.Exit(1)
+	}
+}
+
+// rotateAlways rotates the domain keys until the process dies, and leaves the
+// load some time between.
+func rotateAlways(s *Server) {
+	for range time.Tick(20 * time.Millisecond) {
+		if err := errors.Join(s.custody.RequestAll(context.Background()), s.custody.Work(context.Background())); err != nil {
+			println(err.Error())
+			return
+		}
 	}
 }
 

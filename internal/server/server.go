@@ -39,6 +39,9 @@ type Server struct {
 	lock  io.Closer
 	store *store.Store
 	trail *audit.Log
+
+	custody *custody.Custody
+
 	iam   *iam.Service
 	kms   *kms.Service
 	s3    *s3.Service
@@ -102,27 +105,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := files.Mkdir(cfg.DataDir, 0o700); err != nil {
 		return err
 	}
-	if err := backup.RefuseBackup(cfg.DataDir); err != nil {
-		return err
-	}
-	if s.lock, err = files.FS().Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {
-		if errors.Is(err, durable.ErrLocked) {
-			return fmt.Errorf("data directory %s is in use by another process: %w; stop it first, or use another --data-dir", cfg.DataDir, err)
-		}
-		return err
-	}
-	if err := removeTemps(files, cfg); err != nil {
-		return err
-	}
-	// A trail says that there has been a database: a new one would hide a loss.
-	used, err := exists(AuditDir(cfg.DataDir))
-	if err != nil {
-		return err
-	}
-	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used, Now: cfg.Clock, At: cfg.at}); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
-		}
+	if err := s.openStore(ctx); err != nil {
 		return err
 	}
 	if err := s.openInstallation(ctx); err != nil {
@@ -134,23 +117,19 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := s.openTrail(ctx); err != nil {
 		return err
 	}
-	c, err := custody.Open(ctx, custody.Config{Store: s.store, DataDir: cfg.DataDir, RootKeyFile: cfg.RootKeyFile, Regions: cfg.Regions})
-	if err != nil {
+	if err := s.openKeys(ctx); err != nil {
 		return err
 	}
-	g := gate.New(s.trail, cfg.Clock)
-	if s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: c.Module, RowMAC: c.RowMAC, Clock: cfg.Clock}); err != nil {
+	if err := s.custody.KeepSettings(ctx); err != nil {
 		return err
 	}
-	if err := s.iam.Migrate(ctx); err != nil {
-		return err
-	}
+	c, g := s.custody, gate.New(s.trail, cfg.Clock)
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}
 	s.kms, err = kms.New(kms.Config{
 		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC,
-		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
+		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log, Destroyed: c.RequestRotation,
 	})
 	if err != nil {
 		return err
@@ -194,11 +173,55 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	return nil
 }
 
+// openStore takes the data directory for this process, and opens its database.
+func (s *Server) openStore(ctx context.Context) (err error) {
+	cfg := s.cfg
+	if err := backup.RefuseBackup(cfg.DataDir); err != nil {
+		return err
+	}
+	files := durable.On(cfg.fs)
+	if s.lock, err = files.FS().Lock(filepath.Join(cfg.DataDir, "lock")); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
+			return fmt.Errorf("data directory %s is in use by another process: %w; stop it first, or use another --data-dir", cfg.DataDir, err)
+		}
+		return err
+	}
+	if err := removeTemps(files, cfg); err != nil {
+		return err
+	}
+	// A trail says that there has been a database: a new one would hide a loss.
+	used, err := exists(AuditDir(cfg.DataDir))
+	if err != nil {
+		return err
+	}
+	if s.store, err = sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir), MustExist: used, Now: cfg.Clock, At: cfg.at}); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s has an audit trail and no database: restore %s from a backup, or use another --data-dir", cfg.DataDir, databasePath(cfg.DataDir))
+		}
+		return err
+	}
+	return nil
+}
+
+// openKeys opens the key hierarchy, and the principals, which must have moved
+// what an earlier release has stored otherwise before anything is rotated.
+func (s *Server) openKeys(ctx context.Context) (err error) {
+	if s.custody, err = custody.Open(ctx, s.custodyConfig()); err != nil {
+		return err
+	}
+	s.iam, err = iam.New(ctx, iam.Config{Store: s.store, Module: s.custody.Module, RowMAC: s.custody.RowMAC, Clock: s.cfg.Clock})
+	if err != nil {
+		return err
+	}
+	return s.iam.Migrate(ctx)
+}
+
 // jobs are the server's workers.
 func (s *Server) jobs() []worker {
 	jobs := []worker{
 		{name: "clock", every: time.Minute, run: s.watchClock},
 		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
+		{name: "domain keys", every: time.Minute, run: s.custody.Work},
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
 		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
