@@ -32,7 +32,7 @@ func TestKillDuringRotation(t *testing.T) {
 			}
 		}
 		w.check(t, cl)
-		w.load(t, cl, round, func() { c.kill(t) })
+		w.load(t, cl, round, nil, func() { c.kill(t) })
 	}
 	cfg := Config{DataDir: dir}
 	if s, err := KeysStatus(t.Context(), cfg, true); err != nil || s.Problems != nil {

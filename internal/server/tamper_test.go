@@ -501,7 +501,7 @@ func TestFlippedTrail(t *testing.T) {
 				t.Fatal(err)
 			}
 			cfg := wireConfig(dir)
-			cfg.Listen = "127.0.0.1:0"
+			cfg.Listen, cfg.BesideTwin = "127.0.0.1:0", true // all are copies of one directory, at the same time
 			s, err := New(t.Context(), cfg)
 			if err == nil {
 				_ = s.Close()
