@@ -188,7 +188,8 @@ func (s *Service) removeBatch(ctx context.Context, rows []store.Row) (failed int
 		}
 		removed = append(removed, row)
 	}
-	return failed, first, s.store.Update(ctx, func(tx *store.Tx) error {
+	// A stop in between would leave rows of files that are gone, until the next start.
+	return failed, first, s.store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		for _, row := range removed {
 			if err := tx.DeleteUnlogged(store.Blobs, row.Key); err != nil {
 				return err
