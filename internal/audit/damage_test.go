@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -280,3 +281,17 @@ type lazyFile struct{ durable.File }
 
 func (lazyFile) Sync() error     { return nil }
 func (lazyFile) SyncData() error { return nil }
+
+// A reader of a long trail can be told to stop.
+func TestVerifyStops(t *testing.T) {
+	dir := t.TempDir()
+	l := openTest(t, Config{Dir: dir})
+	if err := errors.Join(l.Append([]byte(`{"eventName":"A"}`)), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := VerifyContext(ctx, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}

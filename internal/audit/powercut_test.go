@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -106,7 +107,7 @@ func (w *witness) check(fsys *crashfs.FS, cfg Config) error {
 	if !slices.Equal(again, append(got, after)) {
 		return fmt.Errorf("going on changed what was there: %d records, and then %d", len(got), len(again))
 	}
-	if report, err := verify(fsys, cfg.Dir); err != nil || report.TornBytes != 0 {
+	if report, err := verify(context.Background(), fsys, cfg.Dir); err != nil || report.TornBytes != 0 {
 		return fmt.Errorf("verifying: %+v, %w", report, err)
 	}
 	// What was written after recovery is on disk, as all that was found.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -27,14 +28,23 @@ type Report struct {
 // across segments, the order of the changes, and that every record is one JSON
 // object. The error is a *DamageError for the first thing that is wrong, or
 // one of the file system. It changes nothing and takes no lock.
-func Verify(dir string) (Report, error) { return verify(durable.OS{}, dir) }
+func Verify(dir string) (Report, error) { return VerifyContext(context.Background(), dir) }
 
-func verify(fsys durable.FS, dir string) (Report, error) {
+// VerifyContext is Verify that ends with the error of ctx when ctx does: a long
+// trail takes a while.
+func VerifyContext(ctx context.Context, dir string) (Report, error) {
+	return verify(ctx, durable.OS{}, dir)
+}
+
+func verify(ctx context.Context, fsys durable.FS, dir string) (Report, error) {
 	var (
 		report      Report
 		first, last []byte
 	)
 	s, err := scan(fsys, dir, func(number, offset int64, f frame) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !json.Valid(f.record) || !isObject(f.record) {
 			return &DamageError{Segment: number, Offset: offset, Reason: "the record is not a JSON object"}
 		}

@@ -57,7 +57,7 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 	if err != nil {
 		return audit.Report{}, err
 	}
-	r, err := audit.Verify(AuditDir(dataDir))
+	r, err := audit.VerifyContext(ctx, AuditDir(dataDir))
 	if err == nil {
 		err = checkTrailStart(first, r.LastChange)
 	}
@@ -101,7 +101,7 @@ func (s *Server) checkIntegrity(ctx context.Context) error {
 	if err := s.store.Check(ctx); err != nil {
 		return fmt.Errorf("the database is damaged: stop the server and restore a backup: %w", err)
 	}
-	if _, err := audit.Verify(AuditDir(s.cfg.DataDir)); err != nil {
+	if _, err := audit.VerifyContext(ctx, AuditDir(s.cfg.DataDir)); err != nil {
 		return fmt.Errorf("the audit trail is damaged: %w", err)
 	}
 	return nil
