@@ -151,19 +151,9 @@ func (s *Server) installationEvent(name string) []byte {
 	if in.twin != nil {
 		details["twin"] = in.twin.Error()
 	}
-	b, _ := json.Marshal(details) // strings and times always encode
-	r := audit.Record{
-		UserIdentity:        audit.UserIdentity{AccountID: s.cfg.Account, InvokedBy: audit.Internal},
-		EventTime:           s.cfg.Clock(),
-		EventSource:         "strongroom.internal",
-		EventName:           name,
-		AWSRegion:           s.cfg.Regions[0],
-		SourceIPAddress:     audit.Internal,
-		UserAgent:           audit.Internal,
-		ServiceEventDetails: b,
-		EventID:             uuid.New(),
-		EventType:           audit.ServiceEvent,
-		RecipientAccountID:  s.cfg.Account,
-	}
+	r, _ := audit.Own{ // strings and times always encode
+		Source: "strongroom.internal", Name: name, Account: s.cfg.Account, Region: s.cfg.Regions[0],
+		Time: s.cfg.Clock(), EventID: uuid.New(),
+	}.With(details)
 	return r.AppendJSON(nil)
 }
