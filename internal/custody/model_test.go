@@ -176,7 +176,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		}
 	})
 	rotations := 0
-	for stored.Load() < 400 || rotations < 10 {
+	for stored.Load() < 200 || rotations < 8 {
 		k.request(region)
 		k.work()
 		rotations++
@@ -187,7 +187,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	k.work()
 	k.work()
 	t.Logf("%d rotations, %d tokens stored, %d refused", rotations, stored.Load(), refused)
-	if got := k.versions(region); len(got) != 1 || got[0] < 10 {
+	if got := k.versions(region); len(got) != 1 || got[0] < 8 {
 		t.Errorf("got versions %v, want one, the newest", got)
 	}
 	k.want = want

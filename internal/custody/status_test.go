@@ -73,11 +73,11 @@ func TestInspect(t *testing.T) {
 func TestInspectDuringRotations(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.put(200)
+	k.put(100)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for range 15 {
+		for range 8 {
 			err := k.cfg.Store.Update(t.Context(), func(tx *store.Tx) error { return k.c.RequestRotation(tx, region) })
 			if err := errors.Join(err, k.c.Work(t.Context())); err != nil {
 				t.Error(err)
