@@ -179,6 +179,9 @@ func (s *Service) removeBatch(ctx context.Context, rows []store.Row) (failed int
 	s.readers.barrier()
 	var removed []store.Row
 	for _, row := range rows {
+		if ctx.Err() != nil {
+			break
+		}
 		if s.readers.pinned(row.Key) {
 			continue
 		}
