@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -224,18 +225,17 @@ func TestFaultAtStart(t *testing.T) {
 			t.Parallel()
 			dir := dataDirIn(t)
 			above := filepath.Dir(dir)
-			failed := false
+			var failed atomic.Bool
 			cfg := Config{DataDir: dir, Listen: "127.0.0.1:0", Logger: new(safeBuffer).logger()}
 			cfg.fs = errorfs.Wrap(durable.OS{}, func(op errorfs.Op) error {
-				if failed || !op.Kind.Changes() || pointOf(above, op) != p.name {
+				if !op.Kind.Changes() || pointOf(above, op) != p.name || failed.Swap(true) {
 					return nil
 				}
-				failed = true
 				return syscall.EIO
 			})
 			s, err := New(t.Context(), cfg)
 			switch {
-			case !failed:
+			case !failed.Load():
 				t.Error("the start does not meet it")
 			case err == nil && p.name == "audit.write":
 				// A change's record that cannot be written is kept, and written
