@@ -16,7 +16,7 @@ import (
 // costs more than writing does; there are batches for each of the three and one
 // more, so that none waits for another's last byte: 1 MiB for a range.
 const (
-	batchChunks = 8
+	batchChunks = 2
 	openers     = 2
 	batches     = 4
 )
