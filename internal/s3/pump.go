@@ -10,14 +10,15 @@ import (
 )
 
 // bufferSize is how much of a payload is read at a time, in bytes, and maxPieces
-// how many such buffers a request has at the most: one that is read, one for the
-// slowest sink, and one between them, so that neither waits for the other's last
-// byte. A payload that is announced as shorter than smallBuffer gets one of
-// that size: clients that take their time hold no more than what they send.
+// how many such buffers a request has at the most. It has no more than it needs:
+// one that is read and one with the sinks while the client is what is slow, all
+// of them when a sink is, so that reading goes on while the disk makes it wait.
+// A payload that is announced as shorter than smallBuffer gets one of that size:
+// clients that take their time hold no more than what they send.
 const (
 	bufferSize  = 128 << 10
 	smallBuffer = 8 << 10
-	maxPieces   = 3
+	maxPieces   = 6
 )
 
 var (
@@ -119,7 +120,7 @@ func pumpOn(r io.Reader, limit int64, p *piece, sinks []io.Writer) (total int64,
 		if err == io.EOF || failed.Load() {
 			return total, nil // or the sink's error
 		}
-		if pieces < maxPieces {
+		if pieces < maxPieces && len(free) == 0 {
 			pieces++
 			held = &piece{buf: buffers.Get().(*[]byte), pool: &buffers}
 		} else {
