@@ -9,12 +9,13 @@ import (
 	"github.com/strongroom/strongroom/internal/hsm"
 )
 
-// How a long range is read. A batch is what one read of the file covers and one
-// write to the client takes: 128 KiB, enough to make the calls cheap, and
-// small enough that what was read is still in a core's cache when it is opened
-// and written. Two goroutines open batches ahead of the writer, because opening
-// costs more than writing does; there are batches for each of the three and one
-// more, so that none waits for another's last byte: 1 MiB for a range.
+// How a long range is read. A batch is what one write to the client takes, and
+// what passes from one goroutine to another: 512 KiB, because each passing may
+// have to wake a core. The file is read chunk by chunk all the same, so that what
+// was read is still in the core's cache when it is opened. Two goroutines open
+// batches ahead of the writer, because opening costs more than writing does;
+// there are batches for each of the three and one more, so that none waits for
+// another's last byte: 2.25 MiB for a range.
 const (
 	batchChunks = 2
 	openers     = 2
@@ -31,23 +32,41 @@ type PartReader struct {
 	chunks int64
 }
 
-// readBatch is the space of one batch of chunks, sealed and opened.
-type readBatch struct{ sealed, plain []byte }
+// readBatch is the space of one batch: a sealed chunk, and opened ones.
+type readBatch struct {
+	sealed, plain []byte
+	used          int // bytes of plain that have held plaintext
+	pool          batchPool
+}
 
-// readBatches is a sync.Pool; tests put one in its place that counts.
-var readBatches interface {
+// batchPool is a sync.Pool; tests put one in its place that counts.
+type batchPool interface {
 	Get() any
 	Put(any)
-} = &sync.Pool{New: newReadBatch}
+}
 
-func newReadBatch() any {
-	return &readBatch{make([]byte, batchChunks*sealedChunkSize), make([]byte, 0, batchChunks*ChunkSize)}
+// Ranges within one chunk, which are most of those of small objects, have
+// batches of one chunk.
+var (
+	readBatches  batchPool = &sync.Pool{New: func() any { return newReadBatch(batchChunks) }}
+	shortBatches batchPool = &sync.Pool{New: func() any { return newReadBatch(1) }}
+)
+
+func newReadBatch(chunks int) *readBatch {
+	return &readBatch{sealed: make([]byte, sealedChunkSize), plain: make([]byte, 0, chunks*ChunkSize)}
+}
+
+func takeBatch(pool batchPool) *readBatch {
+	b := pool.Get().(*readBatch)
+	b.pool = pool
+	return b
 }
 
 // release gives the space back without the plaintext it held.
 func (b *readBatch) release() {
-	clear(b.plain[:cap(b.plain)])
-	readBatches.Put(b)
+	clear(b.plain[:b.used])
+	b.plain, b.used = b.plain[:0], 0
+	b.pool.Put(b)
 }
 
 // OpenPart reads the part record of a stored part. storedSize is the size in
@@ -88,7 +107,11 @@ func (r *PartReader) WriteRange(w io.Writer, off, n int64) error {
 	}
 	first, last := off/ChunkSize, max(off, off+n-1)/ChunkSize
 	if last-first < batchChunks {
-		b := readBatches.Get().(*readBatch)
+		pool := readBatches
+		if first == last {
+			pool = shortBatches
+		}
+		b := takeBatch(pool)
 		defer b.release()
 		return r.writeBatch(w, b, first, last, off, n)
 	}
@@ -113,7 +136,7 @@ func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) erro
 		opened chan error // when it was opened, or could not be
 	}
 	for i := range slots {
-		slots[i].batch, slots[i].opened = readBatches.Get().(*readBatch), make(chan error, 1)
+		slots[i].batch, slots[i].opened = takeBatch(readBatches), make(chan error, 1)
 	}
 	next := make(chan int64, batches) // batches to open; it has room for all slots
 	var opening sync.WaitGroup
@@ -155,19 +178,17 @@ func (r *PartReader) writePipelined(w io.Writer, first, last, off, n int64) erro
 
 // openBatch reads and opens the chunks first to last into b.plain.
 func (r *PartReader) openBatch(b *readBatch, first, last int64) error {
-	count := last - first + 1
-	sealed := b.sealed[:min(count*sealedChunkSize, r.plain-first*ChunkSize+count*hsm.ChunkOverhead)]
-	if err := readFull(r.r, sealed, hsm.PartRecordSize+first*sealedChunkSize); err != nil {
-		return fmt.Errorf("part %d: chunk %d: %w", r.number, first, err)
-	}
 	b.plain = b.plain[:0]
 	for i := first; i <= last; i++ {
-		size := min(sealedChunkSize, len(sealed))
-		plain, err := r.key.OpenChunk(b.plain, sealed[:size], uint64(i), i == r.chunks-1)
-		if err != nil {
+		sealed := b.sealed[:min(sealedChunkSize, r.plain-i*ChunkSize+hsm.ChunkOverhead)]
+		if err := readFull(r.r, sealed, hsm.PartRecordSize+i*sealedChunkSize); err != nil {
+			return fmt.Errorf("part %d: chunk %d: %w", r.number, i, err)
+		}
+		plain, err := r.key.OpenChunk(b.plain, sealed, uint64(i), i == r.chunks-1)
+		if err != nil { // GCM has cleared what it wrote
 			return fmt.Errorf("part %d: chunk %d: %w", r.number, i, ErrTampered)
 		}
-		b.plain, sealed = plain, sealed[size:]
+		b.plain, b.used = plain, max(b.used, len(plain))
 	}
 	return nil
 }

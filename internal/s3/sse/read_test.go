@@ -24,16 +24,16 @@ type countedBatches struct {
 
 func countBatches(t testing.TB) *countedBatches {
 	c := &countedBatches{t: t, out: map[*readBatch]bool{}}
-	before := readBatches
-	readBatches = c
-	t.Cleanup(func() { readBatches = before })
+	long, short := readBatches, shortBatches
+	readBatches, shortBatches = c, c
+	t.Cleanup(func() { readBatches, shortBatches = long, short })
 	return c
 }
 
 func (c *countedBatches) Get() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := newReadBatch().(*readBatch)
+	b := newReadBatch(batchChunks)
 	c.out[b] = true
 	c.got++
 	return b
