@@ -42,6 +42,7 @@ var imports = map[string][]string{
 	"internal/store":           {},
 	"internal/store/sqlite":    {"internal/durable", "internal/store"},
 	"internal/store/storetest": {"internal/store"},
+	"internal/policy":          {"internal/arn", "internal/jsonstring"},
 	"internal/model":           {"internal/awserr", "internal/secret"},
 	"internal/model/gen":       {"internal/model"},
 	"internal/audit":           {"internal/durable", "internal/jsonstring"},
@@ -54,12 +55,12 @@ var imports = map[string][]string{
 	"internal/awsjson":        {"internal/awserr", "internal/identity", "internal/jsonstring", "internal/model", "internal/secret"},
 	"internal/restxml":        {"internal/awserr", "internal/s3/s3api", "internal/secret"},
 	"internal/awsquery":       {"internal/awserr", "internal/identity", "internal/restxml"}, // for the text of XML
-	"internal/gate":           {"internal/audit", "internal/awserr", "internal/identity", "internal/uuid"},
+	"internal/gate":           {"internal/arn", "internal/audit", "internal/awserr", "internal/identity", "internal/policy", "internal/uuid"},
 	"internal/custody":        {"internal/audit", "internal/durable", "internal/hsm", "internal/store", "internal/uuid"},
 	"internal/kms/ciphertext": {"internal/hsm", "internal/secret"},
 	"internal/s3/sse":         {"internal/hsm", "internal/secret"},
 	"internal/kms/kmsdb":      {"internal/arn", "internal/hsm", "internal/kms/kmsapi", "internal/store"},
-	"internal/iam":            {"internal/arn", "internal/audit", "internal/awserr", "internal/hsm", "internal/identity", "internal/secret", "internal/store", "internal/uuid"},
+	"internal/iam":            {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity", "internal/policy", "internal/secret", "internal/store", "internal/uuid"},
 
 	"internal/tlscert": {"internal/hsm"},
 

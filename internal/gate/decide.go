@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/policy"
 )
 
 // Policy is an identity policy of the caller. Only the managed policy
@@ -36,9 +37,22 @@ type Request struct {
 	Identity []Policy // of the caller
 	Grants   []Grant  // on the resource
 
-	// Context holds the condition keys of the request, such as kms:ViaService.
-	// No policy with conditions is evaluated yet, so nothing depends on it.
-	Context map[string][]string
+	// Context answers for the condition keys of the service, such as
+	// kms:EncryptionContextKeys; the gate adds the global ones. Nil: none.
+	Context policy.Context
+
+	// Kind says what the resource is and so how its policy and those of the
+	// caller go together: policy.Key, policy.Bucket, policy.Trust; 0: it cannot
+	// have a policy, and identity policies decide.
+	Kind policy.Kind
+	// Policy is the policy of the resource; nil: it has none.
+	Policy *policy.Document
+	// CrossAccount says that the operation may be done on a resource of another
+	// account at all.
+	CrossAccount bool
+	// Grant returns the id of a grant on the KMS key that allows the request, if
+	// there is one. It is called when no policy does. Nil: there are no grants.
+	Grant func() (id string, ok bool)
 }
 
 // Decision is the answer to a Request.

@@ -2,16 +2,21 @@
 // under which request id. It is made once at the edge and passed explicitly.
 package identity
 
-import "github.com/strongroom/strongroom/internal/arn"
+import (
+	"time"
+
+	"github.com/strongroom/strongroom/internal/arn"
+)
 
 // Type is the kind of a principal, in the words of CloudTrail's userIdentity.type.
 type Type string
 
 // The kinds of principal. The zero value is invalid.
 const (
-	Root       Type = "Root"       // an account's root user
-	IAMUser    Type = "IAMUser"    // a user of an account
-	AWSService Type = "AWSService" // the server itself; never from the network
+	Root        Type = "Root"        // an account's root user
+	IAMUser     Type = "IAMUser"     // a user of an account
+	AssumedRole Type = "AssumedRole" // a session of a role
+	AWSService  Type = "AWSService"  // the server itself; never from the network
 )
 
 // AdministratorAccess is the ARN of the AWS managed policy that allows every action.
@@ -40,10 +45,36 @@ type Caller struct {
 	TLSVersion string // TLSv1.3; empty on a plain connection
 	TLSCipher  string
 
+	// Session is what temporary credentials say; nil for long-term ones.
+	Session *Session
+	// Endpoint is the VPC endpoint that the request came through; nil: none.
+	Endpoint *Endpoint
+
 	// ViaService is the service that makes this call on the principal's
 	// behalf, such as s3.us-east-1.amazonaws.com; empty for a direct call.
 	// Only code inside the process can set it.
 	ViaService string
+}
+
+// Session is what the token of temporary credentials says. It is immutable.
+type Session struct {
+	RoleARN, RoleID   string // of the role, for AssumedRole
+	Name              string // role session name
+	SourceIdentity    string
+	Issued, Expires   time.Time
+	MFA               bool
+	Policies          []string          // inline session policies: JSON documents
+	PolicyARNs        []string          // managed policies given as session policies
+	Tags              map[string]string // session tags
+	TransitiveTagKeys []string
+	Chained           bool // assumed with the credentials of another role session
+}
+
+// Endpoint is a VPC endpoint: a listener of the server's own.
+type Endpoint struct {
+	ID     string // vpce-…: aws:SourceVpce
+	VPC    string // vpc-…: aws:SourceVpc
+	Policy []byte // JSON; nil: everything is allowed
 }
 
 // Via returns a copy of c for a call that service makes with c's identity

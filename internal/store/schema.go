@@ -11,7 +11,7 @@ import (
 
 // migrations bring the schema from version i to i+1, each in one transaction.
 // One that has been in a release is never changed again.
-var migrations = [][]string{schema1(), schema2()}
+var migrations = [][]string{schema1(), schema2(), schema3()}
 
 // schema1 is drawn in docs/formats/store.md.
 func schema1() []string {
@@ -37,6 +37,14 @@ func schema1() []string {
 // schema2 gives the secrets of access keys a table of their own: their tokens
 // are re-wrapped, and a document under a MAC must not change by that.
 func schema2() []string { return documentTable("access_key_tokens") }
+
+// schema3 has the tables of who may do what.
+func schema3() (sqls []string) {
+	for _, t := range []string{"groups", "roles", "policies", "bucket_policies", "kms_grants", "kms_grant_retirers"} {
+		sqls = append(sqls, documentTable(t)...)
+	}
+	return sqls
+}
 
 func documentTable(name string) []string {
 	return []string{

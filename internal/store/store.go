@@ -36,6 +36,13 @@ const (
 	Blobs        Table = "blobs"          // files of sealed bytes
 
 	AccessKeyTokens Table = "access_key_tokens" // wrapped secrets of access keys
+
+	Groups           Table = "groups"             // IAM groups
+	Roles            Table = "roles"              // IAM roles
+	Policies         Table = "policies"           // managed policies and service control policies
+	BucketPolicies   Table = "bucket_policies"    // policies of S3 buckets
+	KMSGrants        Table = "kms_grants"         // grants; the reference is key and grantee
+	KMSGrantRetirers Table = "kms_grant_retirers" // grants once more, under who may retire them
 )
 
 // Tables returns every table.
@@ -43,6 +50,7 @@ func Tables() []Table {
 	return []Table{
 		Meta, DomainKeys, InternalKeys, Accounts, Users, AccessKeys, KMSKeys,
 		KMSKeyTokens, KMSAliases, Buckets, Objects, Uploads, Parts, Blobs, AccessKeyTokens,
+		Groups, Roles, Policies, BucketPolicies, KMSGrants, KMSGrantRetirers,
 	}
 }
 

@@ -1,0 +1,101 @@
+// Package policy parses and evaluates policy documents: key policies, bucket
+// policies, identity policies, permissions boundaries, session policies, trust
+// policies, service control policies and VPC endpoint policies. It is pure: what
+// a decision depends on is in its arguments, the time included. It decides
+// about one document; how documents are combined is the gate's affair.
+//
+// Source: IAM User Guide, "IAM JSON policy reference".
+package policy
+
+// Kind is what a document is attached to. It says which elements the document
+// may and must have. The zero value is invalid.
+type Kind uint8
+
+// The kinds of document.
+const (
+	Identity       Kind = iota + 1 // of a user, group or role; permissions boundaries and session policies too
+	Key                            // KMS key policy
+	Bucket                         // S3 bucket policy
+	Trust                          // trust policy of a role
+	ServiceControl                 // service control policy of an account
+	Endpoint                       // VPC endpoint policy
+)
+
+// Request is what is asked of a document.
+type Request struct {
+	Action    string    // kms:Decrypt
+	Resource  string    // ARN, or "*"
+	Principal Principal // read by documents that name principals
+	Context   Context
+}
+
+// Principal is a caller as documents name it. Fields that it has not are empty.
+type Principal struct {
+	AccountID string // 12 digits; empty for a service
+	Root      bool   // the account's root user
+	// ARN is that of the user, the session (arn:aws:sts::…:assumed-role/Role/session)
+	// or the federated user.
+	ARN string
+	ID  string // unique id: AIDA…, or AROA…:session of a session
+	// RoleARN and RoleID are those of the role a session is of.
+	RoleARN, RoleID string
+	Service         string // s3.amazonaws.com, for a service that acts itself
+	Federated       string // ARN or name of the provider that vouched, in AssumeRoleWith…
+}
+
+// Context answers for the condition keys of one request.
+type Context interface {
+	// Lookup returns the value of a condition key, whose name is in lower case,
+	// and whether the request has it.
+	Lookup(name string) (Value, bool)
+}
+
+// Value is the value of a condition key.
+type Value struct {
+	Strings []string
+	Multi   bool // the key is multivalued, whether or not it has one value now
+}
+
+// Match is how an Allow of a document that names principals names the caller;
+// the greater, the less else is asked. The zero value is no match.
+type Match uint8
+
+// The ways in which a document names a caller.
+const (
+	ByAccount   Match = iota + 1 // its account
+	ByRole                       // the role that it is a session of
+	ByEveryone                   // "*", or a NotPrincipal that does not list it
+	ByPrincipal                  // the user, session, federated user or service itself
+)
+
+// Outcome is what a document says of a request.
+type Outcome struct {
+	Deny  *Statement // the first Deny that applies; nil: none
+	Allow *Statement // the first Allow that applies, of the greatest Match; nil: none
+	Match Match      // of Allow; 0 in documents that name no principals
+}
+
+// Directory knows the principals that documents name. It is safe for
+// concurrent use.
+type Directory interface {
+	// UniqueID returns the unique id (AIDA…, AROA…) of the user or role that has
+	// this ARN now.
+	UniqueID(arn string) (id string, ok bool)
+	// ARN returns the ARN of the user or role with a unique id.
+	ARN(id string) (arn string, ok bool)
+	// HasAccount reports whether there is such an account.
+	HasAccount(id string) bool
+}
+
+// Document is a parsed document. It is immutable and safe for concurrent use.
+type Document struct {
+	kind       Kind
+	text       []byte
+	statements []Statement
+}
+
+// Statement is one statement of a document.
+type Statement struct {
+	Index int // from 0
+	Sid   string
+}
