@@ -1,12 +1,12 @@
 package kms
 
 import (
+	"context"
 	"strings"
 
-	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
-	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 )
 
 // resourceType is what CloudTrail calls keys, and aliases too.
@@ -14,37 +14,70 @@ const resourceType = "AWS::KMS::Key"
 
 // authorize asks the gate whether the caller may run the call's operation on
 // k, and names k in the record.
-func (s *Service) authorize(call *gate.Call, k *snapshot, grantTokens []string) error {
-	return s.authorizeAs(call, call.Op.Action, k, grantTokens)
+func (s *Service) authorize(ctx context.Context, call *gate.Call, k *snapshot, with conditions) error {
+	return s.authorizeAs(ctx, call, call.Op.Action, k, with)
 }
 
-// authorizeAs is authorize for an operation that takes several actions. There
-// are no grants yet, so no grant token can be good: one that is given is
-// refused, never passed over. That comes after the decision, for it would tell
-// whoever has no rights that there is such a key.
-func (s *Service) authorizeAs(call *gate.Call, action string, k *snapshot, grantTokens []string) error {
-	if k.key.Account == call.Caller.AccountID { // another account's key shows in no record of a refusal
+// authorizeAs is authorize for an operation that takes several actions.
+func (s *Service) authorizeAs(ctx context.Context, call *gate.Call, action string, k *snapshot, with conditions) error {
+	own := k.key.Account == call.Caller.AccountID
+	if own {
 		call.AddResource(k.arn, k.key.Account, resourceType)
 	}
-	err := decide(call, action, k)
-	if err == nil && len(grantTokens) > 0 {
-		return awserr.New(kmsapi.InvalidGrantTokenException, "The grant token is not valid.")
+	if err := s.decide(ctx, call, action, k, with); err != nil {
+		return err
 	}
-	return err
+	if !own { // another account's key shows in no record of a refusal
+		call.AddResource(k.arn, k.key.Account, resourceType)
+	}
+	return s.checkGrantTokens(ctx, call, k, with.grantTokens)
 }
 
 // decide asks the gate about an action on k.
-func decide(call *gate.Call, action string, k *snapshot) error {
-	return call.Authorize(gate.Request{
+func (s *Service) decide(ctx context.Context, call *gate.Call, action string, k *snapshot, with conditions) error {
+	with.ctx, with.service, with.call, with.key = ctx, s, call, k
+	grant := with.through
+	if grant == nil {
+		grant = s.grantFor(ctx, call, action, k, with.encryptionContext, with.grantTokens)
+	}
+	return with.answer(call.Authorize(gate.Request{
 		Action: action, Resource: k.arn, ResourceAccount: k.key.Account,
+		Kind: policy.Key, Context: &with, CrossAccount: crossAccount(call.Op.Name), Grant: grant,
 		ResourcePolicy: k.policy, DefaultPolicy: k.policyDelegates(call, action),
-	})
+	}))
 }
 
-// authorizeAccount asks the gate about an operation, or a resource such as an
-// alias, that no key policy speaks of: identity policies alone decide.
-func (s *Service) authorizeAccount(call *gate.Call, resource string) error {
-	return call.Authorize(gate.Request{Resource: resource, ResourceAccount: call.Caller.AccountID})
+// answer returns what was decided; or why a question of a policy had no answer,
+// when the decision is to allow.
+func (c *conditions) answer(decided error) error {
+	if decided != nil {
+		return decided
+	}
+	return c.failed
+}
+
+// authorizeAccount asks the gate about an operation that is about no key:
+// identity policies alone decide.
+func (s *Service) authorizeAccount(call *gate.Call) error {
+	return call.Authorize(gate.Request{Resource: "*", ResourceAccount: call.Caller.AccountID})
+}
+
+// authorizeAliasName asks the gate about an operation on an alias, of which no
+// key policy speaks.
+func (s *Service) authorizeAliasName(call *gate.Call, ref kmsdb.AliasRef) error {
+	with := conditions{call: call, alias: true}
+	return with.answer(call.Authorize(gate.Request{Resource: ref.ARN(), ResourceAccount: ref.Account, Context: &with}))
+}
+
+// crossAccount reports whether an operation can be done on a key of another
+// account (KMS Developer Guide, "AWS KMS permissions", column "Cross-account use").
+func crossAccount(operation string) bool {
+	switch operation {
+	case opEncrypt.Name, opDecrypt.Name, opReEncrypt.Name, opGenerateDataKey.Name, opGenerateDataKeyWithoutPlaintext.Name, opDescribeKey.Name,
+		"CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant":
+		return true
+	}
+	return false
 }
 
 // policyDelegates reports whether k's policy leaves the action to the identity

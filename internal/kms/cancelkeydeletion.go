@@ -23,7 +23,7 @@ func (s *Service) cancelKeyDeletion(ctx context.Context, call *gate.Call, req *k
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	call.ResponseElements = keyRecord(k.arn)

@@ -37,10 +37,10 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		return nil, err
 	}
 	ref := kmsdb.AliasRef{Account: call.Caller.AccountID, Region: call.Caller.Region, Name: *req.AliasName}
-	if err := s.authorizeAccount(call, ref.ARN()); err != nil {
+	if err := s.authorizeAliasName(call, ref); err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	call.AddResource(ref.ARN(), ref.Account, resourceType)

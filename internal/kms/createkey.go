@@ -44,24 +44,20 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeAccount(call, "*"); err != nil {
+	key := s.emptyKey(kmsdb.Customer, call.Caller.AccountID, call.Caller.Region)
+	if err := s.authorizeCreation(call, req, key, spec, usage); err != nil {
 		return nil, err
-	}
-	if len(tags) > 0 { // "To use this parameter, you must have kms:TagResource permission"
-		if err := call.Authorize(gate.Request{Action: opTagResource.Action, Resource: "*", ResourceAccount: call.Caller.AccountID}); err != nil {
-			return nil, err
-		}
 	}
 	if err := cmp.Or(checkSupported(req, spec), unsupported); err != nil {
-		return nil, err
-	}
-	key, token, err := s.newKey(kmsdb.Customer, call.Caller.AccountID, call.Caller.Region)
-	if err != nil {
 		return nil, err
 	}
 	key.Policy, key.Tags = policy, tags
 	if req.Description != nil {
 		key.Description = *req.Description
+	}
+	token, err := s.giveMaterial(key)
+	if err != nil {
+		return nil, err
 	}
 	call.ResponseElements = metadataRecord(key)
 	err = s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
@@ -80,15 +76,34 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	return &kmsapi.CreateKeyResponse{KeyMetadata: metadata(key)}, nil
 }
 
-// newKey makes an enabled symmetric encryption key with its first material. It
-// stores nothing.
-func (s *Service) newKey(manager kmsdb.Manager, account, region string) (*kmsdb.Key, []byte, error) {
-	k := s.emptyKey(manager, account, region)
-	token, err := s.module.GenerateKey(k.Binding())
-	if err != nil {
-		return nil, nil, err
+// authorizeCreation asks the gate whether the caller may make a key, and give
+// it tags: "To use this parameter, you must have kms:TagResource permission in
+// an IAM policy". Key is not as it is asked for yet; the second decision is about
+// the ARN that it is to have, so that a policy must not be restricted to
+// particular keys (KMS Developer Guide, "Controlling access to tags").
+func (s *Service) authorizeCreation(call *gate.Call, req *kmsapi.CreateKeyRequest, key *kmsdb.Key, spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) error {
+	asked := *key
+	asked.KeySpec, asked.KeyUsage, asked.MultiRegion = spec, usage, isTrue(req.MultiRegion)
+	if req.Origin != nil {
+		asked.Origin = *req.Origin
 	}
-	return k, token, s.addMaterial(k, token)
+	with := conditions{call: call, create: &asked, tags: req.Tags, bypassLockout: new(isTrue(req.BypassPolicyLockoutSafetyCheck))}
+	r := gate.Request{Resource: "*", ResourceAccount: key.Account, Context: &with}
+	err := with.answer(call.Authorize(r))
+	if err == nil && len(req.Tags) > 0 {
+		r.Action, r.Resource = opTagResource.Action, key.ARN()
+		err = with.answer(call.Authorize(r))
+	}
+	return err
+}
+
+// giveMaterial generates the first material of a key. It stores nothing; the
+// token is what is to be stored with the key.
+func (s *Service) giveMaterial(k *kmsdb.Key) (token []byte, err error) {
+	if token, err = s.module.GenerateKey(k.Binding()); err != nil {
+		return nil, err
+	}
+	return token, s.addMaterial(k, token)
 }
 
 // emptyKey makes the record of an enabled symmetric encryption key that has no

@@ -99,7 +99,10 @@ func (s *Service) prepareDataKey(ctx context.Context, call *gate.Call, r dataKey
 	if err != nil {
 		return dataKeyOrder{}, err
 	}
-	if err := s.authorize(call, k, r.grantTokens); err != nil {
+	err = s.authorize(ctx, call, k, conditions{
+		keyID: r.keyID, encryptionContext: r.context, algorithm: algorithm(nil), grantTokens: r.grantTokens,
+	})
+	if err != nil {
 		return dataKeyOrder{}, err
 	}
 	if err := k.forEncryption(call.Op.Name, nil); err != nil {

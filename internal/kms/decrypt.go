@@ -55,7 +55,7 @@ func (s *Service) prepareDecrypt(ctx context.Context, call *gate.Call, req *kmsa
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeSource(call, src); err != nil {
+	if err := s.authorizeSource(ctx, call, src, nil); err != nil {
 		return nil, err
 	}
 	if err := src.usable(call.Op.Name); err != nil {

@@ -28,7 +28,7 @@ func (s *Service) deleteAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		return nil, err
 	}
 	return nil, s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-		alias, key, err := aliasNow(tx, call, ref, k)
+		alias, key, err := s.aliasNow(ctx, tx, call, ref, k)
 		if err != nil {
 			return false, err
 		}

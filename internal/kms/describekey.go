@@ -26,7 +26,7 @@ func (s *Service) describeKey(ctx context.Context, call *gate.Call, req *kmsapi.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, req.GrantTokens); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{keyID: *req.KeyId, grantTokens: req.GrantTokens}); err != nil {
 		return nil, err
 	}
 	return &kmsapi.DescribeKeyResponse{KeyMetadata: metadata(&k.key)}, nil

@@ -35,7 +35,7 @@ func (s *Service) setState(ctx context.Context, call *gate.Call, keyID string, s
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return err
 	}
 	call.ResponseElements = keyRecord(k.arn)

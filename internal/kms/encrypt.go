@@ -26,7 +26,10 @@ func (s *Service) encrypt(ctx context.Context, call *gate.Call, req *kmsapi.Encr
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, req.GrantTokens); err != nil {
+	err = s.authorize(ctx, call, k, conditions{
+		keyID: *req.KeyId, encryptionContext: req.EncryptionContext, algorithm: algorithm(req.EncryptionAlgorithm), grantTokens: req.GrantTokens,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := k.forEncryption(call.Op.Name, req.EncryptionAlgorithm); err != nil {

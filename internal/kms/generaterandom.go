@@ -24,7 +24,7 @@ func (s *Service) generateRandom(_ context.Context, call *gate.Call, req *kmsapi
 	case req.NumberOfBytes == nil:
 		return nil, awserr.New(kmsapi.ValidationException, "NumberOfBytes is required.")
 	}
-	if err := s.authorizeAccount(call, "*"); err != nil {
+	if err := s.authorizeAccount(call); err != nil {
 		return nil, err
 	}
 	if req.CustomKeyStoreId != nil {

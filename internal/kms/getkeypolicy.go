@@ -24,7 +24,7 @@ func (s *Service) getKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	if err := checkPolicyName(req.PolicyName); err != nil {

@@ -44,7 +44,7 @@ func (s *Service) listAliases(ctx context.Context, call *gate.Call, req *kmsapi.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeAccount(call, "*"); err != nil {
+	if err := s.authorizeAccount(call); err != nil {
 		return nil, err
 	}
 	aliases, err := s.db.Aliases(ctx, call.Caller.AccountID, call.Caller.Region, target, after, limit+1)

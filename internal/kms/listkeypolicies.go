@@ -24,7 +24,7 @@ func (s *Service) listKeyPolicies(ctx context.Context, call *gate.Call, req *kms
 	if _, err := s.openMarker(call, k.key.ID, req.Marker); err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	return &kmsapi.ListKeyPoliciesResponse{PolicyNames: []string{policyName}, Truncated: new(false)}, nil

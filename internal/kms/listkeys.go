@@ -24,7 +24,7 @@ func (s *Service) listKeys(ctx context.Context, call *gate.Call, req *kmsapi.Lis
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeAccount(call, "*"); err != nil {
+	if err := s.authorizeAccount(call); err != nil {
 		return nil, err
 	}
 	limit := defaultKeys

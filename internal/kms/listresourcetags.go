@@ -31,7 +31,7 @@ func (s *Service) listResourceTags(ctx context.Context, call *gate.Call, req *km
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	tags := k.key.Tags

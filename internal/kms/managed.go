@@ -39,7 +39,7 @@ func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := s.authorizeAccount(call, alias.ARN()); err != nil {
+	if err := s.authorizeAliasName(call, alias); err != nil {
 		return err
 	}
 	return s.makeManagedKey(ctx, call.Caller, alias)
@@ -48,7 +48,8 @@ func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call) error {
 // makeManagedKey makes the key and the alias in one transaction. Of concurrent
 // first uses, the one whose transaction comes first makes them.
 func (s *Service) makeManagedKey(ctx context.Context, c identity.Caller, ref kmsdb.AliasRef) error {
-	key, token, err := s.newKey(kmsdb.AWS, ref.Account, ref.Region)
+	key := s.emptyKey(kmsdb.AWS, ref.Account, ref.Region)
+	token, err := s.giveMaterial(key)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,8 @@ func (s *Service) serviceKey(ctx context.Context, account, region string) (*snap
 	if !errors.Is(err, store.ErrNotFound) {
 		return k, err
 	}
-	key, token, err := s.newKey(kmsdb.Service, account, region)
+	key := s.emptyKey(kmsdb.Service, account, region)
+	token, err := s.giveMaterial(key)
 	if err != nil {
 		return nil, err
 	}

@@ -136,8 +136,8 @@ func delegates(tree map[string]any, account string) (id, sid string, ok bool) {
 	if !isObject {
 		return "", "", false
 	}
-	id, idOK := text(tree["Id"])
-	sid, sidOK := text(st["Sid"])
+	id, idOK := stringOr(tree["Id"])
+	sid, sidOK := stringOr(st["Sid"])
 	principal, _ := st["Principal"].(map[string]any)
 	aws := single(principal["AWS"])
 	if aws == account {
@@ -159,8 +159,8 @@ func delegates(tree map[string]any, account string) (id, sid string, ok bool) {
 	return id, sid, ok
 }
 
-// text returns a string that may be absent.
-func text(v any) (string, bool) {
+// stringOr returns a string that may be absent.
+func stringOr(v any) (string, bool) {
 	s, ok := v.(string)
 	return s, ok || v == nil
 }

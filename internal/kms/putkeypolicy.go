@@ -30,7 +30,7 @@ func (s *Service) putKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{bypassLockout: new(isTrue(req.BypassPolicyLockoutSafetyCheck))}); err != nil {
 		return nil, err
 	}
 	if err := checkPolicyName(req.PolicyName); err != nil {

@@ -108,10 +108,7 @@ func (o object) algorithm(a *kmsapi.EncryptionAlgorithmSpec) object {
 }
 
 func (o object) algorithmAs(name string, a *kmsapi.EncryptionAlgorithmSpec) object {
-	if a == nil {
-		return o.str(name, string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault))
-	}
-	return o.str(name, string(*a))
+	return o.str(name, algorithm(a))
 }
 
 // tags appends tags as the request has them.

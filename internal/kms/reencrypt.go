@@ -39,10 +39,15 @@ func (s *Service) reEncrypt(ctx context.Context, call *gate.Call, req *kmsapi.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeSource(call, src); err != nil {
+	same := new(src.key.key.Ref() == to.key.Ref())
+	if err := s.authorizeSource(ctx, call, src, same); err != nil {
 		return nil, err
 	}
-	if err := s.authorizeAs(call, reEncryptTo, to, req.GrantTokens); err != nil {
+	err = s.authorizeAs(ctx, call, reEncryptTo, to, conditions{
+		keyID: *req.DestinationKeyId, encryptionContext: req.DestinationEncryptionContext,
+		algorithm: algorithm(req.DestinationEncryptionAlgorithm), sameKey: same, grantTokens: req.GrantTokens,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := src.usable(call.Op.Name); err != nil {

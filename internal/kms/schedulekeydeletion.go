@@ -38,7 +38,7 @@ func (s *Service) scheduleKeyDeletion(ctx context.Context, call *gate.Call, req 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{pendingWindow: days}); err != nil {
 		return nil, err
 	}
 	due := s.drift.latest(s.now()).Add(time.Duration(days) * 24 * time.Hour)

@@ -90,9 +90,15 @@ func (s *Service) findSource(ctx context.Context, call *gate.Call, r openRequest
 }
 
 // authorizeSource asks the gate whether the caller may open what src's key has
-// sealed.
-func (s *Service) authorizeSource(call *gate.Call, src *source) error {
-	err := s.authorizeAs(call, src.action, src.key, src.grantTokens)
+// sealed. ReEncrypt says whether it is done to the same key.
+func (s *Service) authorizeSource(ctx context.Context, call *gate.Call, src *source, sameKey *bool) error {
+	with := conditions{
+		encryptionContext: src.context, algorithm: algorithm(src.algorithm), sameKey: sameKey, grantTokens: src.grantTokens,
+	}
+	if src.keyID != nil {
+		with.keyID = *src.keyID
+	}
+	err := s.authorizeAs(ctx, call, src.action, src.key, with)
 	if src.keyID == nil && errors.Is(err, gate.AccessDenied) {
 		return cannotDecrypt(err)
 	}

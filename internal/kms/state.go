@@ -77,6 +77,14 @@ func (k *snapshot) forEncryption(operation string, algorithm *kmsapi.EncryptionA
 	return k.fits(operation, algorithm)
 }
 
+// algorithm is the encryption algorithm of a request, which need not name one.
+func algorithm(a *kmsapi.EncryptionAlgorithmSpec) string {
+	if a == nil {
+		return string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault)
+	}
+	return string(*a)
+}
+
 func (k *snapshot) fits(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
 	if k.key.KeyUsage != kmsapi.KeyUsageTypeEncryptDecrypt {
 		return awserr.New(kmsapi.InvalidKeyUsageException, "%s key usage is %s which is not valid for %s.", k.arn, k.key.KeyUsage, operation)

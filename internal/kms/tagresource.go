@@ -22,7 +22,7 @@ func (s *Service) tagResource(ctx context.Context, call *gate.Call, req *kmsapi.
 	if _, err := newTags(nil, req.Tags); err != nil {
 		return nil, err
 	}
-	return nil, s.changeKey(ctx, call, *req.KeyId, func(k *kmsdb.Key) (changed bool, err error) {
+	return nil, s.changeKey(ctx, call, *req.KeyId, conditions{tags: req.Tags}, func(k *kmsdb.Key) (changed bool, err error) {
 		tags, err := newTags(k.Tags, req.Tags)
 		changed = !slices.Equal(tags, k.Tags)
 		k.Tags = tags
@@ -33,12 +33,12 @@ func (s *Service) tagResource(ctx context.Context, call *gate.Call, req *kmsapi.
 // changeKey is for operations that change one property of a customer managed
 // key: fn does, on the key as it is inside the transaction, and says whether
 // anything is different now.
-func (s *Service) changeKey(ctx context.Context, call *gate.Call, keyID string, fn func(*kmsdb.Key) (changed bool, err error)) error {
+func (s *Service) changeKey(ctx context.Context, call *gate.Call, keyID string, with conditions, fn func(*kmsdb.Key) (changed bool, err error)) error {
 	k, err := s.resolve(ctx, call, keyID, idOrARN)
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, with); err != nil {
 		return err
 	}
 	call.ResponseElements = keyRecord(k.arn)

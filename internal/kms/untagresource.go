@@ -24,7 +24,7 @@ func (s *Service) untagResource(ctx context.Context, call *gate.Call, req *kmsap
 			return nil, err
 		}
 	}
-	return nil, s.changeKey(ctx, call, *req.KeyId, func(k *kmsdb.Key) (changed bool, err error) {
+	return nil, s.changeKey(ctx, call, *req.KeyId, conditions{tagKeys: req.TagKeys}, func(k *kmsdb.Key) (changed bool, err error) {
 		had := len(k.Tags)
 		k.Tags = slices.DeleteFunc(k.Tags, func(t kmsdb.Tag) bool { return slices.Contains(req.TagKeys, t.Key) })
 		return len(k.Tags) != had, nil

@@ -37,7 +37,7 @@ func (s *Service) updateAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(call, k, nil); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{}); err != nil {
 		return nil, err
 	}
 	call.ResponseElements = keyRecord(k.arn)
@@ -50,7 +50,7 @@ func (s *Service) updateAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		if err := forChange(k.arn, key.State); err != nil {
 			return false, err
 		}
-		alias, was, err := aliasNow(tx, call, ref, old)
+		alias, was, err := s.aliasNow(ctx, tx, call, ref, old)
 		if err != nil {
 			return false, err
 		}
@@ -93,7 +93,7 @@ func (s *Service) authorizeAlias(ctx context.Context, call *gate.Call, ref kmsdb
 		return nil, err
 	}
 	call.AddResource(ref.ARN(), ref.Account, resourceType)
-	if err := s.authorizeAccount(call, ref.ARN()); err != nil {
+	if err := s.authorizeAliasName(call, ref); err != nil {
 		return nil, err
 	}
 	k, err := s.key(ctx, kmsdb.KeyRef{Account: ref.Account, Region: ref.Region, ID: target})
@@ -103,14 +103,14 @@ func (s *Service) authorizeAlias(ctx context.Context, call *gate.Call, ref kmsdb
 	if err != nil {
 		return nil, err
 	}
-	return k, decide(call, call.Op.Action, k)
+	return k, s.decide(ctx, call, call.Op.Action, k, conditions{})
 }
 
 // aliasNow reads an alias and its key inside the transaction that is to change
 // the alias. When it stands for another key than known, for which the caller
 // was authorized, the caller needs the permission on that one too: nobody
 // takes an alias from a key by being quick. The key is nil when there is none.
-func aliasNow(tx *kmsdb.Tx, call *gate.Call, ref kmsdb.AliasRef, known *snapshot) (kmsdb.Alias, *kmsdb.Key, error) {
+func (s *Service) aliasNow(ctx context.Context, tx *kmsdb.Tx, call *gate.Call, ref kmsdb.AliasRef, known *snapshot) (kmsdb.Alias, *kmsdb.Key, error) {
 	alias, err := tx.Alias(ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return alias, nil, noAlias(ref)
@@ -128,7 +128,7 @@ func aliasNow(tx *kmsdb.Tx, call *gate.Call, ref kmsdb.AliasRef, known *snapshot
 	if known == nil || known.key.ID != key.ID {
 		k, err := newSnapshot(key)
 		if err == nil {
-			err = decide(call, call.Op.Action, k)
+			err = s.decide(ctx, call, call.Op.Action, k, conditions{})
 		}
 		if err != nil {
 			return alias, nil, err

@@ -18,7 +18,7 @@ func (s *Service) UpdateKeyDescription(ctx context.Context, c identity.Caller, r
 
 func (s *Service) updateKeyDescription(ctx context.Context, call *gate.Call, req *kmsapi.UpdateKeyDescriptionRequest) (*void, error) {
 	call.RequestParameters = newObject().str("keyId", *req.KeyId).str("description", *req.Description).end()
-	return nil, s.changeKey(ctx, call, *req.KeyId, func(k *kmsdb.Key) (changed bool, err error) {
+	return nil, s.changeKey(ctx, call, *req.KeyId, conditions{}, func(k *kmsdb.Key) (changed bool, err error) {
 		changed = k.Description != *req.Description
 		k.Description = *req.Description
 		return changed, nil
