@@ -17,7 +17,7 @@ import (
 // there are batches for each of the three and one more, so that none waits for
 // another's last byte: 2.25 MiB for a range.
 const (
-	batchChunks = 2
+	batchChunks = 8
 	openers     = 2
 	batches     = 4
 )
