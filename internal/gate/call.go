@@ -31,6 +31,9 @@ type Call struct {
 	streaming *stamp // of the record that Streaming wrote
 	committed bool
 	finished  bool
+
+	owners        []string // other accounts whose resources the call is about
+	sharedEventID string   // of the records of the call, when there are owners
 }
 
 // Authorize decides one request of this call. An empty Action is that of the
@@ -114,6 +117,13 @@ func (c *Call) Finish(err error) error {
 			err = trailErr
 		}
 	}
+	if err == nil {
+		for _, account := range c.owners {
+			if err = c.append(c.ownerRecord(c.record(nil), account)); err != nil {
+				break
+			}
+		}
+	}
 	if err != nil && c.gate.failed != nil {
 		code := string(awserr.CodeOf(err))
 		if code == "" {
@@ -146,9 +156,11 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 const keepBuffer = 64 << 10
 
 // write appends the record for outcome err to the trail.
-func (c *Call) write(err error) error {
+func (c *Call) write(err error) error { return c.append(c.record(err)) }
+
+// append appends a record to the trail.
+func (c *Call) append(r audit.Record) error {
 	buf := buffers.Get().(*[]byte)
-	r := c.record(err)
 	*buf = r.AppendJSON((*buf)[:0])
 	trailErr := c.gate.trail.Append(*buf)
 	if cap(*buf) <= keepBuffer {

@@ -79,7 +79,7 @@ func (c *Call) record(err error) audit.Record {
 		}
 	}
 	if err == nil {
-		r.ResponseElements = c.ResponseElements
+		r.ResponseElements, r.SharedEventID = c.ResponseElements, c.sharedEventID
 	} else {
 		r.ErrorCode, r.ErrorMessage = outcome(err)
 	}

@@ -29,6 +29,7 @@ func (s *Service) authorizeAs(ctx context.Context, call *gate.Call, action strin
 	}
 	if !own { // another account's key shows in no record of a refusal
 		call.AddResource(k.arn, k.key.Account, resourceType)
+		call.Share(k.key.Account)
 	}
 	return s.checkGrantTokens(ctx, call, k, with.grantTokens)
 }

@@ -1,0 +1,99 @@
+package gate
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/identity"
+)
+
+// A call that succeeds on another account's resource is recorded in both
+// accounts; one that does not, in the caller's alone.
+func TestShare(t *testing.T) {
+	alice := fromNetwork(user(account, "alice"))
+	for _, tt := range []struct {
+		name   string
+		caller identity.Caller
+		run    func(c *Call) error
+		want   []string // recipients of the records
+	}{
+		{"success", alice, func(c *Call) error { c.Share(foreign); return nil }, []string{account, foreign}},
+		{"twice the same", alice, func(c *Call) error { c.Share(foreign); c.Share(foreign); return nil }, []string{account, foreign}},
+		{"two others", alice, func(c *Call) error { c.Share(foreign); c.Share("999999999999"); return nil }, []string{account, foreign, "999999999999"}},
+		{"the caller's own", alice, func(c *Call) error { c.Share(account); return nil }, []string{account}},
+		{"failure", alice, func(c *Call) error { c.Share(foreign); return awserr.Bare("DisabledException") }, []string{account}},
+		{"denied", alice, func(c *Call) error { c.Share(foreign); return awserr.Bare(AccessDenied) }, []string{account}},
+		{"by a service", alice.Via("s3"), func(c *Call) error { c.Share(foreign); return nil }, []string{account, foreign}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, _, dir := openGate(t)
+			c := g.Begin(tt.caller, create)
+			c.ResponseElements = json.RawMessage(`{"a":"b"}`)
+			err := tt.run(c)
+			if got := c.Finish(err); !errors.Is(got, err) {
+				t.Fatalf("Finish returned %v, want %v", got, err)
+			}
+			rs := records(t, dir)
+			if len(rs) != len(tt.want) {
+				t.Fatalf("there are %d records, want %d", len(rs), len(tt.want))
+			}
+			shared := rs[0]["sharedEventID"]
+			if (shared != nil) != (len(rs) > 1) {
+				t.Errorf("sharedEventID is %v in %d records", shared, len(rs))
+			}
+			ids := map[any]bool{}
+			for i, r := range rs {
+				ids[r["eventID"]] = true
+				if r["recipientAccountId"] != tt.want[i] || r["sharedEventID"] != shared || r["eventTime"] != rs[0]["eventTime"] || r["requestID"] != rs[0]["requestID"] {
+					t.Errorf("record %d is %v", i, r)
+				}
+				who := r["userIdentity"].(map[string]any)
+				if i > 0 && (who["type"] != "AWSAccount" || who["principalId"] != "AIDAalice" || who["accountId"] != account ||
+					who["arn"] != nil || who["userName"] != nil || who["accessKeyId"] != nil || who["sessionContext"] != nil) {
+					t.Errorf("the owner is told that the caller is %v", who)
+				}
+				if i > 0 && who["invokedBy"] != rs[0]["userIdentity"].(map[string]any)["invokedBy"] {
+					t.Errorf("the owner is told that it was invoked by %v", who["invokedBy"])
+				}
+			}
+			if len(ids) != len(rs) {
+				t.Error("an event id comes twice")
+			}
+		})
+	}
+}
+
+// The record of a change is in its transaction; that of the owner is written
+// when the call is finished.
+func TestShareCommitted(t *testing.T) {
+	g, trail, dir := openGate(t)
+	c := g.Begin(user(account, "alice"), create)
+	c.Share(foreign)
+	if err := trail.AppendChange(1, c.Record(nil)); err != nil {
+		t.Fatal(err)
+	}
+	c.Committed()
+	if err := c.Finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	rs := records(t, dir)
+	if len(rs) != 2 || rs[0]["sharedEventID"] == nil || rs[0]["sharedEventID"] != rs[1]["sharedEventID"] || rs[1]["recipientAccountId"] != foreign {
+		t.Errorf("the records are %v", rs)
+	}
+}
+
+// Without the owner's record there is no answer.
+func TestShareWithoutTrail(t *testing.T) {
+	g, trail, _ := openGate(t)
+	c := g.Begin(user(account, "alice"), create)
+	c.Share(foreign)
+	c.Committed()
+	if err := trail.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Finish(nil); !errors.Is(err, ErrTrail) {
+		t.Errorf("Finish returned %v, want ErrTrail", err)
+	}
+}
