@@ -7,6 +7,8 @@
 // Source: IAM User Guide, "IAM JSON policy reference".
 package policy
 
+import "iter"
+
 // Kind is what a document is attached to. It says which elements the document
 // may and must have. The zero value is invalid.
 type Kind uint8
@@ -79,23 +81,98 @@ type Outcome struct {
 // concurrent use.
 type Directory interface {
 	// UniqueID returns the unique id (AIDA…, AROA…) of the user or role that has
-	// this ARN now.
+	// this ARN now. Session ARNs name roles without their path, so it also takes
+	// arn:aws:sts::ACCOUNT:assumed-role/NAME for the role of that name.
 	UniqueID(arn string) (id string, ok bool)
-	// ARN returns the ARN of the user or role with a unique id.
+	// ARN returns the ARN of the user or role with a unique id, with its path.
 	ARN(id string) (arn string, ok bool)
 	// HasAccount reports whether there is such an account.
 	HasAccount(id string) bool
 }
 
+// The versions of the policy language. A document without one has the first.
+const (
+	Version2008 = "2008-10-17"
+	Version2012 = "2012-10-17"
+)
+
 // Document is a parsed document. It is immutable and safe for concurrent use.
 type Document struct {
 	kind       Kind
 	text       []byte
+	version    string
 	statements []Statement
+	names      []named // the principals of type AWS, in the order of the text
+	index      index
 }
+
+// named is a principal of type AWS and where its string, quotes included,
+// stands in the text.
+type named struct {
+	at, end int
+	value   string
+}
+
+// Text returns the document byte for byte as it was parsed. It must not be
+// changed.
+func (d *Document) Text() []byte { return d.text }
+
+// Kind returns what the document was parsed as.
+func (d *Document) Kind() Kind { return d.kind }
+
+// Version returns the version of the policy language that holds for the
+// document: Version2008 when it names none.
+func (d *Document) Version() string { return d.version }
+
+// Statements returns the document's statements, which must not be changed.
+func (d *Document) Statements() []Statement { return d.statements }
+
+// Principals yields the principals of type AWS that the document names, in
+// Principal and NotPrincipal, as they are written: "*", account ids, ARNs, and
+// in a stored document unique ids. One that is named twice comes twice.
+func (d *Document) Principals() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, n := range d.names {
+			if !yield(n.value) {
+				return
+			}
+		}
+	}
+}
+
+// Effect is what a statement does. The zero value is invalid.
+type Effect uint8
+
+// The effects.
+const (
+	Allow Effect = iota + 1
+	Deny
+)
+
+var effects = [...]string{Allow: "Allow", Deny: "Deny"}
+
+// String returns the effect as documents write it.
+func (e Effect) String() string { return name(effects[:], e) }
 
 // Statement is one statement of a document.
 type Statement struct {
-	Index int // from 0
-	Sid   string
+	Index  int // from 0
+	Sid    string
+	Effect Effect
+	Line   int // of the text, from 1: where the statement begins
+
+	principals   *principals // nil in kinds without
+	notPrincipal bool
+
+	actions   []string // globs in lower case
+	notAction bool
+
+	resources   []pattern // nil in a trust policy
+	notResource bool
+
+	conditions []condition
+
+	// inert says that the statement of a key policy has no effect, because it
+	// has no action or no resource.
+	inert bool
 }

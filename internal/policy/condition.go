@@ -1,0 +1,209 @@
+package policy
+
+import "strings"
+
+// set is how an operator compares a key that has several values.
+type set uint8
+
+const (
+	noSet set = iota + 1
+	forAllValues
+	forAnyValue
+)
+
+// condition is one operator with one key and its values, compiled.
+//
+// Source: IAM User Guide, "IAM JSON policy elements: Condition operators" and
+// "Single-valued vs. multivalued context keys".
+type condition struct {
+	operator string   // as written, prefix and suffix included
+	key      string   // as written
+	wanted   []string // as written
+
+	name     string // key in lower case
+	set      set
+	ifExists bool
+	negated  bool
+	null     bool      // Null: matchers is nil, and values say whether the key must be absent
+	absent   []bool    // of Null
+	matchers []matcher // one by value, not negated
+}
+
+// verdict is what one value of a condition says of one value of a request.
+type verdict uint8
+
+const (
+	no verdict = iota + 1
+	yes
+	unresolved // the value has a policy variable without a value
+)
+
+// matcher is one value of a condition.
+type matcher interface {
+	match(got string, c Context) verdict
+}
+
+// conditions compiles a Condition element.
+func (d *Document) conditions(n *node) ([]condition, error) {
+	if n.shape != object {
+		return nil, refuse(n.at, Syntax, "Condition is %v and should be an object", n.shape)
+	}
+	var all []condition
+	for i := range n.members {
+		op := &n.members[i]
+		if op.value.shape != object {
+			return nil, refuse(op.value.at, Syntax, "%s is %v and should be an object of condition keys", excerpt(op.name), op.value.shape)
+		}
+		seen := map[string]bool{}
+		for j := range op.value.members {
+			c, err := d.condition(op, &op.value.members[j])
+			if err != nil {
+				return nil, err
+			}
+			if seen[c.name] {
+				return nil, refuse(op.value.members[j].at, DuplicateKey, "condition keys are not case sensitive, so %q stands twice", excerpt(c.key))
+			}
+			seen[c.name] = true
+			all = append(all, c)
+		}
+		if len(op.value.members) == 0 {
+			if _, _, detail := parseOperator(op.name); detail != "" {
+				return nil, refuse(op.at, UnknownOperator, "%s", detail)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (d *Document) condition(op, m *member) (condition, error) {
+	c, family, detail := parseOperator(op.name)
+	if detail != "" {
+		return c, refuse(op.at, UnknownOperator, "%s", detail)
+	}
+	c.key, c.name = m.name, strings.ToLower(m.name)
+	vendor, rest, ok := strings.Cut(m.name, ":")
+	if !ok || vendor == "" || rest == "" || strings.ContainsAny(vendor, "*?$ ") {
+		return c, refuse(m.at, InvalidConditionKey, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+	}
+	if d.kind == Key && c.set == forAllValues {
+		if what := singleValued(c.name); what != "" {
+			return c, refuse(m.at, OverlyPermissiveCondition, "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without the specified %[1]s or with an unspecified %[1]s. To fix, remove ForAllValues.", what)
+		}
+	}
+	values := []node{m.value}
+	if m.value.shape == array {
+		values = m.value.items
+	}
+	for i := range values {
+		v := &values[i]
+		switch v.shape {
+		case text, number, boolean: // without quotes it is the text that was written
+		default:
+			return c, refuse(v.at, Syntax, "a value of %s is %v and should be a string", excerpt(m.name), v.shape)
+		}
+		c.wanted = append(c.wanted, v.text)
+		if c.null {
+			absent, ok := parseBool(v.text)
+			if !ok {
+				return c, refuse(v.at, InvalidConditionValue, "%q is neither true nor false, which Null compares with", excerpt(v.text))
+			}
+			c.absent = append(c.absent, absent)
+			continue
+		}
+		compiled, err := family(v, d.version == Version2012)
+		if err != nil {
+			return c, err
+		}
+		c.matchers = append(c.matchers, compiled)
+	}
+	return c, nil
+}
+
+// singleValued says what a key is of which KMS knows that it has one value.
+//
+// Source: KMS Developer Guide, "Condition keys for AWS KMS", kms:EncryptionContext:context-key.
+func singleValued(name string) string {
+	switch {
+	case strings.HasPrefix(name, "kms:encryptioncontext:"):
+		return "encryption context"
+	case strings.HasPrefix(name, "aws:requesttag/"), strings.HasPrefix(name, "aws:resourcetag/"):
+		return "tag"
+	}
+	return ""
+}
+
+// met reports whether the condition is met.
+func (c *condition) met(ctx Context) bool {
+	got, present := lookup(ctx, c.name)
+	if c.null {
+		for _, absent := range c.absent {
+			if absent != present {
+				return true
+			}
+		}
+		return false
+	}
+	if !present {
+		return c.metWithout(ctx)
+	}
+	switch c.set {
+	case noSet:
+		// Which of several values an operator without a set compares is not
+		// defined, so such a condition is never met.
+		return !got.Multi && len(got.Strings) == 1 && c.meets(got.Strings[0], ctx)
+	case forAllValues:
+		for _, v := range got.Strings {
+			if !c.meets(v, ctx) {
+				return false
+			}
+		}
+		return true
+	default:
+		for _, v := range got.Strings {
+			if c.meets(v, ctx) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// metWithout reports whether the condition is met by a request without the key.
+func (c *condition) metWithout(ctx Context) bool {
+	switch {
+	case c.ifExists, c.set == forAllValues:
+		return true
+	case c.set == forAnyValue:
+		return false
+	}
+	// A negated operator is met, unless it cannot be told what it negates.
+	return c.negated && !c.unresolved(ctx)
+}
+
+// meets reports whether one value of the request is among the condition's, or
+// for a negated operator that it is not. A negated operator is not met while a
+// variable in it has no value: what it excludes is not known.
+func (c *condition) meets(got string, ctx Context) bool {
+	matched := false
+	for _, m := range c.matchers {
+		switch m.match(got, ctx) {
+		case yes:
+			matched = true
+		case unresolved:
+			if c.negated {
+				return false
+			}
+		}
+	}
+	return matched != c.negated
+}
+
+// unresolved reports whether a value has a policy variable without a value.
+func (c *condition) unresolved(ctx Context) bool {
+	for _, m := range c.matchers {
+		if m.match("", ctx) == unresolved {
+			return true
+		}
+	}
+	return false
+}
