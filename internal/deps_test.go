@@ -68,7 +68,7 @@ var imports = map[string][]string{
 	"internal/kms": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity", "internal/jsonstring",
 		"internal/kms/ciphertext", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/model", "internal/policy", "internal/secret", "internal/store", "internal/uuid"},
 	"internal/s3": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity",
-		"internal/model", "internal/s3/s3api", "internal/s3/sse", "internal/secret", "internal/store", "internal/uuid"},
+		"internal/model", "internal/policy", "internal/s3/s3api", "internal/s3/sse", "internal/secret", "internal/store", "internal/uuid"},
 	"internal/sts": {"internal/gate", "internal/identity", "internal/sts/stsapi"},
 
 	// What implements or exposes them.

@@ -45,6 +45,11 @@ type Caller struct {
 	TLSVersion string // TLSv1.3; empty on a plain connection
 	TLSCipher  string
 
+	// Signed is when the request says it was signed, and PayloadHash what it says
+	// of its payload (x-amz-content-sha256; empty where it says nothing).
+	Signed      time.Time
+	PayloadHash string
+
 	// Session is what temporary credentials say; nil for long-term ones.
 	Session *Session
 	// Endpoint is the VPC endpoint that the request came through; nil: none.

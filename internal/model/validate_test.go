@@ -104,6 +104,8 @@ func TestValidateOtherServices(t *testing.T) {
 		"CompleteMultipartUpload": &s3api.CompleteMultipartUploadRequest{},
 		"AbortMultipartUpload":    &s3api.AbortMultipartUploadRequest{}, "ListParts": &s3api.ListPartsRequest{},
 		"CopyObject": &s3api.CopyObjectRequest{}, "DeleteObjects": &s3api.DeleteObjectsRequest{},
+		"PutBucketPolicy": &s3api.PutBucketPolicyRequest{}, "GetBucketPolicy": &s3api.GetBucketPolicyRequest{},
+		"DeleteBucketPolicy": &s3api.DeleteBucketPolicyRequest{}, "GetBucketPolicyStatus": &s3api.GetBucketPolicyStatusRequest{},
 		"UploadPartCopy": &s3api.UploadPartCopyRequest{}, "ListMultipartUploads": &s3api.ListMultipartUploadsRequest{},
 	}
 	for _, op := range model.S3().Operations() {

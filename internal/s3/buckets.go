@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/awserr"
-	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/s3/sse"
@@ -36,7 +35,7 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 		return nil, err
 	}
 	c.AddResource(bucketARN(name), c.caller.AccountID, "AWS::S3::Bucket")
-	if err := c.Authorize(gate.Request{Resource: bucketARN(name), ResourceAccount: c.caller.AccountID}); err != nil {
+	if err := c.mayCreate(ctx, req); err != nil {
 		return nil, err
 	}
 	id, err := sse.NewInstance()
@@ -61,6 +60,17 @@ func (c *call) createBucket(ctx context.Context, req *s3api.CreateBucketRequest)
 		return nil, err
 	}
 	return &s3api.CreateBucketOutput{Location: ptr("/" + name), BucketArn: ptr(bucketARN(name))}, nil
+}
+
+// mayCreate asks the gate about a bucket that is to be the caller's account's.
+// To say how its ownership is to be takes a right of its own (API Reference,
+// "CreateBucket", Permissions).
+func (c *call) mayCreate(ctx context.Context, req *s3api.CreateBucketRequest) error {
+	made := &bucketRecord{Name: *req.Bucket, Account: c.caller.AccountID}
+	if err := c.ask(ctx, question{bucket: made}); err != nil || req.ObjectOwnership == nil {
+		return err
+	}
+	return c.ask(ctx, question{action: "s3:PutBucketOwnershipControls", bucket: made})
 }
 
 // alreadyThere is what a second CreateBucket answers: in us-east-1 the owner
@@ -214,6 +224,9 @@ func (s *Service) deleteBucket(tx *store.Tx, b *bucketRecord) error {
 		if err := entombUploads(tx, b.ID); err != nil {
 			return err
 		}
+	}
+	if _, err := s.setPolicy(tx, b, nil); err != nil {
+		return err
 	}
 	row, err := tx.Get(store.Buckets, b.Name)
 	if err != nil {

@@ -22,9 +22,11 @@ type call struct {
 	*gate.Call
 	s      *Service
 	caller identity.Caller
+	req    any // a pointer to its wire shape
 
 	in, out    int64  // bytes of object data from and to the client
 	sseApplied string // CloudTrail's SSEApplied; empty where it has none
+	keyNamed   string // the KMS key's ARN by which an alias was told to a policy; empty: none was asked for
 }
 
 // do runs one operation: the trail must be writable, then fn resolves, asks the
@@ -43,7 +45,7 @@ func (s *Service) begin(c identity.Caller, name string, in any) (*call, error) {
 	if err := s.gate.Ready(); err != nil {
 		return nil, err
 	}
-	call := &call{Call: s.gate.Begin(c, operations[name]), s: s, caller: c}
+	call := &call{Call: s.gate.Begin(c, operations[name]), s: s, caller: c, req: in}
 	call.RequestParameters = requestParameters(c.Host, in)
 	return call, nil
 }
@@ -127,41 +129,6 @@ func (c *call) respond(elements map[string]string) {
 func bucketARN(bucket string) string { return arn.New("s3", "", "", bucket).String() }
 
 func objectARN(bucket, key string) string { return bucketARN(bucket) + "/" + key }
-
-// bucketFor resolves a bucket and asks the gate, for an operation on the
-// bucket (key is "") or on an object in it. Owner is x-amz-expected-bucket-owner.
-func (c *call) bucketFor(ctx context.Context, name, key *string, owner *string) (*bucketRecord, error) {
-	b, err := c.s.bucket(ctx, deref(name))
-	if err != nil {
-		return nil, err
-	}
-	resource := bucketARN(b.Name)
-	if key != nil {
-		resource = objectARN(b.Name, *key)
-		c.AddResource(resource, "", "AWS::S3::Object")
-	}
-	c.AddResource(bucketARN(b.Name), b.Account, "AWS::S3::Bucket")
-	if err := c.Authorize(gate.Request{Resource: resource, ResourceAccount: b.Account}); err != nil {
-		return nil, err
-	}
-	if owner != nil && *owner != b.Account {
-		return nil, awserr.New(s3api.AccessDenied, "Access Denied")
-	}
-	return b, nil
-}
-
-// objectBucket is bucketFor an operation on an object, which must come to the
-// bucket's own region.
-func (c *call) objectBucket(ctx context.Context, name, key, owner *string) (*bucketRecord, error) {
-	if err := checkObjectKey(deref(key)); err != nil {
-		return nil, err
-	}
-	b, err := c.bucketFor(ctx, name, key, owner)
-	if err != nil {
-		return nil, err
-	}
-	return b, c.inRegion(b)
-}
 
 // inRegion refuses a request that was signed for another region.
 func (c *call) inRegion(b *bucketRecord) error {

@@ -29,7 +29,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, c identity.Caller
 		if err := checkComplete(req); err != nil {
 			return nil, err
 		}
-		b, err := call.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+		b, err := call.writeBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner, nil, req.IfMatch)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ func (c *call) copyObject(ctx context.Context, req *s3api.CopyObjectRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+	b, err := c.writeBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner, req.ACL, req.IfMatch)
 	if err != nil {
 		return nil, err
 	}

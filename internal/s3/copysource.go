@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
-	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/s3/sse"
 	"github.com/strongroom/strongroom/internal/secret"
@@ -58,6 +57,14 @@ func parseCopySource(header string) (copySource, error) {
 	return src, nil
 }
 
+// action is what the requester must be allowed on the source.
+func (src copySource) action() string {
+	if src.version != nil {
+		return "s3:GetObjectVersion"
+	}
+	return operations["GetObject"].Action
+}
+
 // checkVersion refuses every version but "null": no bucket has versions yet. What
 // could be a version id of AWS's names one that is not there.
 func (src copySource) checkVersion() error {
@@ -106,7 +113,7 @@ type source struct {
 	payload  *Object // what is to be copied of it
 }
 
-// openSource resolves the source and asks the gate for s3:GetObject on it. It
+// openSource resolves the source and asks the gate for the right to read it. It
 // checks the conditions, opens the object's key with the requester's rights, and
 // pins what choose says to copy. The caller calls release.
 func (c *call) openSource(ctx context.Context, src copySource, r sourceRequest, choose func(size int64) (span, error)) (_ *source, err error) {
@@ -114,14 +121,13 @@ func (c *call) openSource(ctx context.Context, src copySource, r sourceRequest, 
 	if err != nil {
 		return nil, err
 	}
-	resource := objectARN(b.Name, src.key)
-	c.AddResource(resource, "", "AWS::S3::Object")
-	c.AddResource(bucketARN(b.Name), b.Account, "AWS::S3::Bucket")
-	if err := c.Authorize(gate.Request{Action: operations["GetObject"].Action, Resource: resource, ResourceAccount: b.Account}); err != nil {
+	c.AddResource(objectARN(b.Name, src.key), "", "AWS::S3::Object")
+	c.addBucket(b)
+	if err := c.ask(ctx, question{action: src.action(), bucket: b, key: &src.key, version: src.version}); err != nil {
 		return nil, err
 	}
-	if r.owner != nil && *r.owner != b.Account {
-		return nil, awserr.New(s3api.AccessDenied, "Access Denied")
+	if err := checkOwner(b, r.owner); err != nil {
+		return nil, err
 	}
 	if err := src.checkVersion(); err != nil {
 		return nil, err
@@ -134,7 +140,7 @@ func (c *call) openSource(ctx context.Context, src copySource, r sourceRequest, 
 		return nil, err
 	}
 	if o == nil {
-		return nil, noSuchKey(src.key)
+		return nil, c.noSuchKey(ctx, b, src.key)
 	}
 	if err := r.conditions.checkCopy(o.attrs.ETag, o.attrs.Modified, c.s.clock()); err != nil {
 		return nil, err

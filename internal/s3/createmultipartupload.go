@@ -41,7 +41,7 @@ func (c *call) createUpload(ctx context.Context, req *s3api.CreateMultipartUploa
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.objectBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner)
+	b, err := c.writeBucket(ctx, req.Bucket, req.Key, req.ExpectedBucketOwner, req.ACL, nil)
 	if err != nil {
 		return nil, err
 	}

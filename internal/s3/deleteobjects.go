@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/awserr"
-	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/store"
@@ -56,19 +55,19 @@ func (c *call) deleteObjects(ctx context.Context, req *s3api.DeleteObjectsReques
 	if err != nil {
 		return nil, err
 	}
-	c.AddResource(bucketARN(b.Name), b.Account, "AWS::S3::Bucket")
+	c.addBucket(b)
 	all := make([]deletion, len(req.Delete.Objects))
 	var allowed []*deletion
 	for i := range all {
 		d := &all[i]
 		d.ObjectIdentifier = req.Delete.Objects[i]
-		if d.err = c.mayDelete(b, d); d.err == nil {
+		if d.err = c.mayDelete(ctx, b, d); d.err == nil {
 			allowed = append(allowed, d)
 		}
 	}
 	if len(allowed) > 0 { // as everywhere, who may do nothing is not told whose the bucket is, and where
-		if req.ExpectedBucketOwner != nil && *req.ExpectedBucketOwner != b.Account {
-			return nil, awserr.New(s3api.AccessDenied, "Access Denied")
+		if err := checkOwner(b, req.ExpectedBucketOwner); err != nil {
+			return nil, err
 		}
 		if err := c.inRegion(b); err != nil {
 			return nil, err
@@ -91,7 +90,7 @@ func (c *call) deleteObjects(ctx context.Context, req *s3api.DeleteObjectsReques
 }
 
 // mayDelete checks one key, and asks the gate.
-func (c *call) mayDelete(b *bucketRecord, d *deletion) error {
+func (c *call) mayDelete(ctx context.Context, b *bucketRecord, d *deletion) error {
 	if err := checkObjectKey(*d.Key); err != nil {
 		return err
 	}
@@ -100,8 +99,11 @@ func (c *call) mayDelete(b *bucketRecord, d *deletion) error {
 	if version != "" {
 		action = "s3:DeleteObjectVersion"
 	}
-	resource := objectARN(b.Name, *d.Key)
-	if err := c.Permits(gate.Request{Action: action, Resource: resource, ResourceAccount: b.Account}); err != nil {
+	r, err := c.request(ctx, question{action: action, bucket: b, key: d.Key, version: nonEmpty(version)})
+	if err == nil {
+		err = c.Permits(r)
+	}
+	if err != nil {
 		return err
 	}
 	switch {

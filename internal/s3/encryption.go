@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/s3/s3api"
 	"github.com/strongroom/strongroom/internal/s3/sse"
@@ -21,6 +22,9 @@ const (
 	headerBucketKey = "x-amz-server-side-encryption-bucket-key-enabled"
 	headerContext   = "x-amz-server-side-encryption-context"
 	headerSSEC      = "x-amz-server-side-encryption-customer-algorithm"
+
+	// appliedSSES3 is CloudTrail's word for SSE-S3 that the request asked for.
+	appliedSSES3 = "SSE_S3"
 
 	// contextARN is the pair that S3 adds to every encryption context.
 	contextARN = "aws:s3:arn"
@@ -69,7 +73,7 @@ func (r sseRequest) parse(bucket, key string) (encryption, error) {
 			return encryption{mode: sse.SSES3, applied: "Default_SSE_S3"}, nil
 		}
 	case s3api.ServerSideEncryptionAes256:
-		return encryption{mode: sse.SSES3, applied: "SSE_S3"}, nil
+		return encryption{mode: sse.SSES3, applied: appliedSSES3}, nil
 	case s3api.ServerSideEncryptionAwsKms:
 		pairs, err := parseContext(r.context, objectARN(bucket, key))
 		return encryption{mode: sse.SSEKMS, keyID: deref(r.keyID), context: pairs, applied: "SSE_KMS"}, err
@@ -147,6 +151,10 @@ func (c *call) newKey(ctx context.Context, b *bucketRecord, key string, e encryp
 	}
 	if err != nil {
 		return envelope{}, nil, kmsError(err)
+	}
+	if c.keyNamed != "" && dk.KeyARN != c.keyNamed {
+		// The alias names another key than the one that a policy was asked about.
+		return envelope{}, nil, awserr.New(s3api.OperationAborted, "A conflicting conditional operation is currently in progress against this resource. Please try again.")
 	}
 	env := envelope{Instance: instance[:], Mode: e.mode.String(), DataKey: dk.Blob}
 	if e.mode == sse.SSEKMS {

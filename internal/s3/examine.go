@@ -50,7 +50,7 @@ func (e Examination) Run(ctx context.Context) (found Examined, err error) {
 	for _, step := range []struct {
 		table store.Table
 		visit func(context.Context, store.Row) error
-	}{{store.Buckets, x.bucket}, {store.Objects, x.object}, {store.Uploads, x.upload}} {
+	}{{store.Buckets, x.bucket}, {store.BucketPolicies, x.policy}, {store.Objects, x.object}, {store.Uploads, x.upload}} {
 		if err := x.each(ctx, step.table, step.visit); err != nil {
 			return x.found, err
 		}
@@ -83,13 +83,27 @@ func (x *examiner) each(ctx context.Context, t store.Table, visit func(context.C
 	}
 }
 
-func (x *examiner) bucket(_ context.Context, row store.Row) error {
+func (x *examiner) bucket(ctx context.Context, row store.Row) error {
 	b, err := x.s.decodeBucket(row)
 	if err != nil {
 		return err
 	}
 	x.buckets[row.Key] = b
 	x.found.Buckets++
+	_, err = x.s.policyOf(ctx, b)
+	return err
+}
+
+// policy looks whether the bucket names this policy as its own. That the one it
+// names is there has been looked at with the bucket.
+func (x *examiner) policy(_ context.Context, row store.Row) error {
+	p, err := x.s.decodePolicy(row)
+	if err != nil {
+		return err
+	}
+	if b := x.buckets[row.Key]; b == nil || b.ID != p.Bucket || b.Policy != p.ID {
+		x.Fault(tampered("policy of bucket "+row.Key, errors.New("no bucket names it")))
+	}
 	return nil
 }
 

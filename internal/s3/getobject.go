@@ -102,7 +102,7 @@ func (c *call) getObject(ctx context.Context, req *s3api.GetObjectRequest) (*Obj
 		return nil, err
 	}
 	if o == nil {
-		return nil, noSuchKey(*req.Key)
+		return nil, c.noSuchKey(ctx, b, *req.Key)
 	}
 	conditions := readConditions{req.IfMatch, req.IfNoneMatch, req.IfModifiedSince, req.IfUnmodifiedSince}
 	if err := conditions.check(o.attrs.ETag, o.attrs.Modified, c.s.clock()); err != nil {

@@ -37,7 +37,7 @@ func (c *call) headObject(ctx context.Context, req *s3api.HeadObjectRequest) (*s
 		return nil, err
 	}
 	if o == nil {
-		return nil, noSuchKey(*req.Key)
+		return nil, c.noSuchKey(ctx, b, *req.Key)
 	}
 	conditions := readConditions{req.IfMatch, req.IfNoneMatch, req.IfModifiedSince, req.IfUnmodifiedSince}
 	if err := conditions.check(o.attrs.ETag, o.attrs.Modified, c.s.clock()); err != nil {

@@ -42,7 +42,7 @@ func (c *call) listBuckets(ctx context.Context, req *s3api.ListBucketsRequest) (
 	if r := req.BucketRegion; r != nil && !slices.Contains(c.s.regions, *r) {
 		return nil, awserr.New(s3api.InvalidArgument, "Argument value %s is not a valid AWS Region", showable(*r)).With("ArgumentName", "bucket-region")
 	}
-	if err := c.Authorize(gate.Request{Resource: "*", ResourceAccount: c.caller.AccountID}); err != nil {
+	if err := c.Authorize(gate.Request{Resource: "*", ResourceAccount: c.caller.AccountID, Context: conditionKeys{ctx, c, question{action: c.Op.Action}}}); err != nil {
 		return nil, err
 	}
 	after := ""

@@ -116,3 +116,15 @@ func requestParameters(host string, in any) json.RawMessage {
 	b, _ := json.Marshal(params) // strings always encode
 	return b
 }
+
+// addParameter adds a JSON value to the record's requestParameters.
+func (c *call) addParameter(name string, value json.RawMessage) {
+	var params map[string]json.RawMessage
+	if err := json.Unmarshal(c.RequestParameters, &params); err != nil {
+		return // they are our own, and an object
+	}
+	params[name] = value
+	if b, err := json.Marshal(params); err == nil { // which takes the spaces out of the value
+		c.RequestParameters = b
+	}
+}

@@ -18,6 +18,11 @@ var operations = map[string]gate.Operation{
 	"DeleteBucket":      {EventSource: EventSource, Name: "DeleteBucket", Action: "s3:DeleteBucket"},
 	"GetBucketLocation": {EventSource: EventSource, Name: "GetBucketLocation", Action: "s3:GetBucketLocation", ReadOnly: true},
 
+	"PutBucketPolicy":       {EventSource: EventSource, Name: "PutBucketPolicy", Action: "s3:PutBucketPolicy"},
+	"GetBucketPolicy":       {EventSource: EventSource, Name: "GetBucketPolicy", Action: "s3:GetBucketPolicy", ReadOnly: true},
+	"GetBucketPolicyStatus": {EventSource: EventSource, Name: "GetBucketPolicyStatus", Action: "s3:GetBucketPolicyStatus", ReadOnly: true},
+	"DeleteBucketPolicy":    {EventSource: EventSource, Name: "DeleteBucketPolicy", Action: "s3:DeleteBucketPolicy"},
+
 	"ListObjects":   {EventSource: EventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
 	"ListObjectsV2": {EventSource: EventSource, Name: "ListObjects", Action: "s3:ListBucket", ReadOnly: true, Data: true},
 	"PutObject":     {EventSource: EventSource, Name: "PutObject", Action: "s3:PutObject", Data: true},

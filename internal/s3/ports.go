@@ -75,4 +75,8 @@ type KeyService interface {
 	OpenDataKey(ctx context.Context, c identity.Caller, keyARN string, blob []byte, encryptionContext map[string]string) (*hsm.DataKey, error)
 	NewServiceDataKey(ctx context.Context, account, region string) (DataKey, error)
 	OpenServiceDataKey(ctx context.Context, account, region string, blob []byte) (*hsm.DataKey, error)
+	// KeyARN names the key that NewDataKey would be asked for, for the condition
+	// keys of policies. What names no key that c's account can name otherwise than
+	// by an ARN comes back as it is. Nothing is authorised or recorded.
+	KeyARN(ctx context.Context, c identity.Caller, keyID string) (string, error)
 }

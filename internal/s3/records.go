@@ -26,6 +26,8 @@ type bucketRecord struct {
 	// Location is the location constraint, where it is not the region's name.
 	Location string    `json:"location,omitempty"`
 	Created  time.Time `json:"created"`
+	// Policy is the id of the bucket's policy; empty: it has none.
+	Policy string `json:"policy,omitempty"`
 }
 
 // envelope is how the key of an object is kept: in the clear, because every

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/s3/sse"
 	"github.com/strongroom/strongroom/internal/store"
 	"github.com/strongroom/strongroom/internal/uuid"
@@ -63,14 +66,62 @@ func (s *Service) PutBucketIn(tx *store.Tx, b Bucket) error {
 	})
 }
 
-// putBucket stores a new bucket.
-func (s *Service) putBucket(tx *store.Tx, b bucketRecord) error {
-	doc, err := json.Marshal(b)
+// PutBucketPolicyIn makes sure, in a transaction of the caller's, that the bucket
+// has the policy. Doing it again changes nothing. Dir knows the principals as the
+// transaction sees them.
+func (s *Service) PutBucketPolicyIn(tx *store.Tx, dir policy.Directory, bucket string, text []byte) error {
+	row, err := tx.Get(store.Buckets, bucket)
 	if err != nil {
 		return err
 	}
-	row := store.Row{Key: b.Name, Ref: b.Account, Doc: doc}
-	store.Seal(s.rowMAC, store.Buckets, &row)
-	_, err = tx.Put(store.Buckets, row)
+	b, err := s.decodeBucket(row)
+	if err != nil {
+		return err
+	}
+	d, err := parsePolicy(bucket, text, dir)
+	if err != nil {
+		return fmt.Errorf("policy of bucket %s: %w", bucket, detailed(err))
+	}
+	if b.Policy != "" {
+		row, err := tx.Get(store.BucketPolicies, bucket)
+		if err != nil {
+			return tampered("policy of bucket "+bucket, err)
+		}
+		is, err := s.decodePolicy(row)
+		if err != nil {
+			return err
+		}
+		if is.ID == b.Policy && bytes.Equal(is.Policy, d.Text()) {
+			return nil
+		}
+	}
+	record, err := audit.Own{
+		Source: EventSource, Name: "PutBucketPolicy", Account: b.Account, Region: b.Region, Time: s.clock(), EventID: uuid.New(),
+	}.With(map[string]any{"bucketName": bucket, "bucketPolicy": json.RawMessage(text)})
+	if err != nil {
+		return err
+	}
+	tx.SetRecord(record.AppendJSON(nil))
+	_, err = s.setPolicy(tx, b, d)
 	return err
+}
+
+// detailed is the error about a policy with the place of the fault, which a
+// client finds in another element of the answer.
+func detailed(err error) error {
+	e, ok := errors.AsType[*awserr.Error](err)
+	if !ok {
+		return err
+	}
+	for _, f := range e.Fields {
+		if f.Name == "Detail" {
+			return fmt.Errorf("%w (%s)", err, f.Value)
+		}
+	}
+	return err
+}
+
+// putBucket stores a new bucket.
+func (s *Service) putBucket(tx *store.Tx, b bucketRecord) error {
+	return s.putAuthority(tx, store.Buckets, store.Row{Key: b.Name, Ref: b.Account}, b)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -32,7 +33,8 @@ type Config struct {
 	Keys       KeyService
 	Objects    ObjectStore
 	Gate       *gate.Gate
-	Regions    []string // where buckets can be; each has a record key
+	Principals policy.Directory // who can be named in bucket policies; nil: nobody but everybody
+	Regions    []string         // where buckets can be; each has a record key
 	// MayRemove asks whether blobs that nothing refers to may be removed now. It
 	// returns false while a backup runs, which may be copying them, and else a
 	// function to call when the batch is done. Nil means always.
@@ -50,8 +52,12 @@ type Service struct {
 	objects ObjectStore
 	gate    *gate.Gate
 	regions []string
-	clock   func() time.Time
-	log     *slog.Logger
+
+	principals policy.Directory
+	policies   policyCache
+
+	clock func() time.Time
+	log   *slog.Logger
 
 	lastUpload atomic.Int64    // the time in the newest upload id
 	aside      map[string]bool // tombstones set aside since the start; the collector's own
@@ -81,9 +87,12 @@ func New(cfg Config) (*Service, error) {
 		store: cfg.Store, rowMAC: cfg.RowMAC, records: maps.Clone(cfg.RecordKeys),
 		keys: cfg.Keys, objects: cfg.Objects, gate: cfg.Gate,
 		regions: slices.Clone(cfg.Regions), clock: cfg.Clock, log: cfg.Logger,
-		mayRemove: cfg.MayRemove,
+		mayRemove: cfg.MayRemove, principals: cfg.Principals,
 		publishes: make(chan string, publishQueue),
 		wake:      make(chan struct{}, 1),
+	}
+	if s.principals == nil {
+		s.principals = nobody{}
 	}
 	if s.mayRemove == nil {
 		s.mayRemove = always
@@ -132,6 +141,13 @@ func (s *Service) Recover(ctx context.Context) error {
 	s.wakeCollector()
 	return nil
 }
+
+// nobody is a directory of no principals.
+type nobody struct{}
+
+func (nobody) UniqueID(string) (string, bool) { return "", false }
+func (nobody) ARN(string) (string, bool)      { return "", false }
+func (nobody) HasAccount(string) bool         { return false }
 
 // now is the time as S3 shows it: whole seconds, UTC.
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Second) }

@@ -172,6 +172,7 @@ func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Sign
 	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
 	who.TLSVersion, who.TLSCipher = c.TLSVersion, c.TLSCipher
 	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"
+	who.Signed, who.PayloadHash = sig.Time, sig.PayloadHash
 	if sig.Presigned {
 		who.AuthMethod = "QueryString"
 	}

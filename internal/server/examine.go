@@ -22,7 +22,7 @@ type Examined struct {
 }
 
 // authorityTables have a MAC on every row.
-var authorityTables = []store.Table{store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets}
+var authorityTables = []store.Table{store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets, store.BucketPolicies}
 
 // examineCustody opens everything in a store that the root key opens, and
 // changes nothing: domain keys and the server's own, the MAC of every authority

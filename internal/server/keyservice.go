@@ -31,3 +31,7 @@ func (k keyService) NewServiceDataKey(ctx context.Context, account, region strin
 func (k keyService) OpenServiceDataKey(ctx context.Context, account, region string, blob []byte) (*hsm.DataKey, error) {
 	return k.kms.OpenServiceDataKey(ctx, account, region, blob)
 }
+
+func (k keyService) KeyARN(ctx context.Context, c identity.Caller, keyID string) (string, error) {
+	return k.kms.KeyARN(ctx, c, keyID)
+}

@@ -38,6 +38,7 @@ const (
 	InvalidToken                       awserr.Code = "InvalidToken"
 	InvalidURI                         awserr.Code = "InvalidURI"
 	KeyTooLongError                    awserr.Code = "KeyTooLongError"
+	MalformedPolicy                    awserr.Code = "MalformedPolicy"
 	MalformedXML                       awserr.Code = "MalformedXML"
 	MaxMessageLengthExceeded           awserr.Code = "MaxMessageLengthExceeded"
 	MetadataTooLarge                   awserr.Code = "MetadataTooLarge"
@@ -45,6 +46,7 @@ const (
 	MissingContentLength               awserr.Code = "MissingContentLength"
 	MissingRequestBodyError            awserr.Code = "MissingRequestBodyError"
 	MissingSecurityHeader              awserr.Code = "MissingSecurityHeader"
+	NoSuchBucketPolicy                 awserr.Code = "NoSuchBucketPolicy"
 	NoSuchVersion                      awserr.Code = "NoSuchVersion"
 	NotImplemented                     awserr.Code = "NotImplemented"
 	NotModified                        awserr.Code = "NotModified" // 304, without a body

@@ -427,6 +427,12 @@ type Delete struct {
 	Quiet   *bool              `aws:"Quiet"`
 }
 
+// DeleteBucketPolicyRequest is the input of DeleteBucketPolicy.
+type DeleteBucketPolicyRequest struct {
+	Bucket              *string `aws:"Bucket,uri"`
+	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
+}
+
 // DeleteBucketRequest is the input of DeleteBucket.
 type DeleteBucketRequest struct {
 	Bucket              *string `aws:"Bucket,uri"`
@@ -503,6 +509,28 @@ type GetBucketLocationOutput struct {
 
 // GetBucketLocationRequest is the input of GetBucketLocation.
 type GetBucketLocationRequest struct {
+	Bucket              *string `aws:"Bucket,uri"`
+	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
+}
+
+// GetBucketPolicyOutput is the output of GetBucketPolicy.
+type GetBucketPolicyOutput struct {
+	Policy *string `aws:"Policy,payload"`
+}
+
+// GetBucketPolicyRequest is the input of GetBucketPolicy.
+type GetBucketPolicyRequest struct {
+	Bucket              *string `aws:"Bucket,uri"`
+	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
+}
+
+// GetBucketPolicyStatusOutput is the output of GetBucketPolicyStatus.
+type GetBucketPolicyStatusOutput struct {
+	PolicyStatus *PolicyStatus `aws:"PolicyStatus,payload"`
+}
+
+// GetBucketPolicyStatusRequest is the input of GetBucketPolicyStatus.
+type GetBucketPolicyStatusRequest struct {
 	Bucket              *string `aws:"Bucket,uri"`
 	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
 }
@@ -961,6 +989,21 @@ type Part struct {
 	ChecksumXXHASH64  *string    `aws:"ChecksumXXHASH64"`
 	ChecksumXXHASH3   *string    `aws:"ChecksumXXHASH3"`
 	ChecksumXXHASH128 *string    `aws:"ChecksumXXHASH128"`
+}
+
+// PolicyStatus is the structure of that name.
+type PolicyStatus struct {
+	IsPublic *bool `aws:"IsPublic"`
+}
+
+// PutBucketPolicyRequest is the input of PutBucketPolicy.
+type PutBucketPolicyRequest struct {
+	Bucket                        *string            `aws:"Bucket,uri"`
+	ContentMD5                    *string            `aws:"Content-MD5,header"`
+	ChecksumAlgorithm             *ChecksumAlgorithm `aws:"x-amz-sdk-checksum-algorithm,header"`
+	ConfirmRemoveSelfBucketAccess *bool              `aws:"x-amz-confirm-remove-self-bucket-access,header"`
+	Policy                        *string            `aws:"Policy,payload"`
+	ExpectedBucketOwner           *string            `aws:"x-amz-expected-bucket-owner,header"`
 }
 
 // PutObjectOutput is the output of PutObject.

@@ -160,7 +160,7 @@ func TestNotServed(t *testing.T) {
 	}{
 		{"versioning", "GET", "/bucket?versioning", nil, 501, "NotImplemented"},
 		{"acl", "GET", "/bucket?acl", nil, 501, "NotImplemented"},
-		{"policy", "PUT", "/bucket?policy", nil, 501, "NotImplemented"},
+		{"encryption", "PUT", "/bucket?encryption", nil, 501, "NotImplemented"},
 		{"object acl", "PUT", "/bucket/k?acl", nil, 501, "NotImplemented"},
 		{"tagging", "GET", "/bucket/k?tagging", nil, 501, "NotImplemented"},
 		{"attributes", "GET", "/bucket/k?attributes", nil, 501, "NotImplemented"},

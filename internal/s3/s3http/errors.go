@@ -26,10 +26,11 @@ var statuses = map[awserr.Code]int{
 	s3api.RequestTimeTooSkewed:       http.StatusForbidden,
 	s3api.SignatureDoesNotMatch:      http.StatusForbidden,
 
-	s3api.NoSuchBucket:  http.StatusNotFound,
-	s3api.NoSuchKey:     http.StatusNotFound,
-	s3api.NoSuchUpload:  http.StatusNotFound,
-	s3api.NoSuchVersion: http.StatusNotFound,
+	s3api.NoSuchBucket:       http.StatusNotFound,
+	s3api.NoSuchBucketPolicy: http.StatusNotFound,
+	s3api.NoSuchKey:          http.StatusNotFound,
+	s3api.NoSuchUpload:       http.StatusNotFound,
+	s3api.NoSuchVersion:      http.StatusNotFound,
 
 	s3api.MethodNotAllowed: http.StatusMethodNotAllowed,
 

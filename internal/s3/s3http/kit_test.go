@@ -93,8 +93,36 @@ func (l *lockedBuffer) String() string {
 var callers = map[string]identity.Caller{
 	"AKIAROOT":  {Type: identity.Root, AccountID: account, ARN: identity.RootARN(account), PrincipalID: account},
 	"AKIAOTHER": {Type: identity.Root, AccountID: other, ARN: identity.RootARN(other), PrincipalID: other},
-	"AKIANOONE": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/noone", UserName: "noone", PrincipalID: "AIDANOONE"},
+	"AKIANOONE": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/noone", UserName: "noone", PrincipalID: "AIDA11111111111111111"},
+	"AKIAADMIN": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/admin", UserName: "admin", PrincipalID: "AIDA22222222222222222",
+		PolicyARNs: []string{identity.AdministratorAccess}},
+	"AKIAALIEN": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/alien", UserName: "alien", PrincipalID: "AIDA33333333333333333"},
+	"AKIAALADM": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/aladm", UserName: "aladm", PrincipalID: "AIDA44444444444444444",
+		PolicyARNs: []string{identity.AdministratorAccess}},
 }
+
+// directory knows the callers as principals of bucket policies.
+type directory struct{}
+
+func (directory) UniqueID(arn string) (string, bool) {
+	for _, c := range callers {
+		if c.Type == identity.IAMUser && c.ARN == arn {
+			return c.PrincipalID, true
+		}
+	}
+	return "", false
+}
+
+func (directory) ARN(id string) (string, bool) {
+	for _, c := range callers {
+		if c.Type == identity.IAMUser && c.PrincipalID == id {
+			return c.ARN, true
+		}
+	}
+	return "", false
+}
+
+func (directory) HasAccount(id string) bool { return id == account || id == other }
 
 func newKit(t testing.TB) *kit {
 	t.Helper()
@@ -151,7 +179,7 @@ func newKit(t testing.TB) *kit {
 	k.disk, err = diskstore.Open(filepath.Join(k.dir, "objects"))
 	k.check(err)
 	k.s3, err = s3.New(s3.Config{
-		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms, &k.opening}, Objects: k.disk, Gate: g,
+		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms, &k.opening}, Objects: k.disk, Gate: g, Principals: directory{},
 		Regions: []string{region, region2}, Clock: clock, Logger: logger,
 	})
 	k.check(err)
@@ -213,6 +241,10 @@ func (k *kit) serve(w http.ResponseWriter, r *http.Request) {
 	c := callers[sig.KeyID]
 	c.RequestID, c.Region, c.Host, c.UserAgent, c.AuthMethod, c.AccessKeyID = id, sig.Region, r.Host, r.UserAgent(), "AuthHeader", sig.KeyID
 	c.TLSVersion, c.SourceIP = "TLSv1.3", "192.0.2.1"
+	c.Signed, c.PayloadHash = sig.Time, sig.PayloadHash
+	if sig.Presigned {
+		c.AuthMethod = "QueryString"
+	}
 	body, err := sigv4.NewBody(r.Body, sig, r.Header, r.ContentLength, signer(sig))
 	if err != nil {
 		k.handler.WriteError(w, r, id, err)
@@ -269,6 +301,13 @@ func (k *kit) raw(method, target string, headers map[string]string, body string)
 func (k *kit) createBucket() {
 	k.t.Helper()
 	_, err := k.CreateBucket(k.t.Context(), &client.CreateBucketInput{Bucket: aws.String(bucket)})
+	k.check(err)
+}
+
+// setPolicy sets the policy of the bucket.
+func (k *kit) setPolicy(text string) {
+	k.t.Helper()
+	_, err := k.PutBucketPolicy(k.t.Context(), &client.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &text})
 	k.check(err)
 }
 

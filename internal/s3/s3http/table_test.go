@@ -88,7 +88,7 @@ var badRequests = map[awserr.Code]bool{
 	"IllegalLocationConstraintException": true, "IncompleteBody": true, "InvalidArgument": true, "InvalidBucketName": true,
 	"InvalidDigest": true, "InvalidEncryptionAlgorithmError": true, "InvalidLocationConstraint": true, "InvalidPart": true,
 	"InvalidPartOrder": true, "InvalidRequest": true, "InvalidStorageClass": true, "InvalidTag": true, "InvalidToken": true,
-	"InvalidURI": true, "InvalidWriteOffset": true, "KeyTooLongError": true, "MalformedXML": true,
+	"InvalidURI": true, "InvalidWriteOffset": true, "KeyTooLongError": true, "MalformedPolicy": true, "MalformedXML": true,
 	"MaxMessageLengthExceeded": true, "MetadataTooLarge": true, "MissingRequestBodyError": true, "MissingSecurityHeader": true,
 	"RequestTimeout": true, "TooManyBuckets": true, "TooManyParts": true, "XAmzContentSHA256Mismatch": true,
 	"KMS.DisabledException": true, "KMS.InvalidKeyUsageException": true, "KMS.KMSInvalidStateException": true, "KMS.NotFoundException": true,
