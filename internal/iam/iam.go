@@ -9,12 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/strongroom/strongroom/internal/arn"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/secret"
@@ -35,13 +34,17 @@ type Config struct {
 	Clock  func() time.Time
 }
 
-// Service holds the principals. It is safe for concurrent use.
+// Service holds the principals and their policies, all of them in memory. It is
+// safe for concurrent use; nothing that only reads takes a lock.
 type Service struct {
 	cfg   Config
 	dummy *hsm.AccessKey // verifies for unknown ids, so that they cost the same
 
-	mu   sync.RWMutex
-	keys map[string]*Credential // by access key id; all of them, loaded at start
+	index atomic.Pointer[index]
+	mu    sync.Mutex // held by who makes the next index
+
+	sessions     sync.Map // of *session, by access key id
+	sessionCount atomic.Int64
 }
 
 // Credential is what an access key id stands for. It is immutable.
@@ -52,13 +55,6 @@ type Credential struct {
 	Key *hsm.AccessKey
 }
 
-// User is one user to put in place; see [Service.PutUser].
-type User struct {
-	Account    string
-	Name       string
-	PolicyARNs []string
-}
-
 // AccessKey is one access key to put in place; see [Service.PutAccessKey].
 type AccessKey struct {
 	Account  string
@@ -67,32 +63,11 @@ type AccessKey struct {
 	Secret   secret.Bytes
 }
 
-type accountDoc struct {
-	ID      string
-	Created time.Time
-}
-
-type userDoc struct {
-	Account    string
-	Name       string
-	ID         string // AIDA…: what policies will hold, so that a namesake inherits nothing
-	Created    time.Time
-	PolicyARNs []string
-}
-
-type accessKeyDoc struct {
-	ID       string
-	Account  string
-	UserName string `json:",omitempty"`
-	Created  time.Time
-	SecretID string // which secret; see secret.go
-	Secret   []byte `json:",omitempty"` // its token, in schema 1 only
-}
-
 // New loads every principal, and changes nothing. It fails with *[store.TamperedError] when a row
-// was changed outside the server.
+// was changed outside the server. It registers with cfg.Store.OnCommit, so no
+// Update may run at the same time.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, keys: map[string]*Credential{}}
+	s := &Service{cfg: cfg}
 	none, err := cfg.Module.Random(40)
 	if err != nil {
 		return nil, err
@@ -105,92 +80,124 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if s.dummy, err = cfg.Module.LoadAccessKey(token, b); err != nil {
 		return nil, fmt.Errorf("iam: %w", err)
 	}
-	return s, s.Load(ctx)
+	if err := s.Load(ctx); err != nil {
+		return nil, err
+	}
+	cfg.Store.OnCommit(s.refresh)
+	return s, nil
 }
 
 // Credential returns what the access key id stands for. For an unknown id it
 // returns [ErrUnknownAccessKey] together with a credential that fits no
 // secret, so that the caller can do the same work either way.
 func (s *Service) Credential(id string) (*Credential, error) {
-	s.mu.RLock()
-	c := s.keys[id]
-	s.mu.RUnlock()
-	if c == nil {
+	ix := s.index.Load()
+	k, ok := ix.keys.get(id)
+	if !ok {
 		return &Credential{Key: s.dummy}, ErrUnknownAccessKey
+	}
+	c, err := ix.credential(k)
+	if err != nil {
+		return &Credential{Key: s.dummy}, err
 	}
 	return c, nil
 }
 
+// credential joins an access key with its principal.
+func (ix *index) credential(k *accessKey) (*Credential, error) {
+	return k.derived.of(ix.generation, func() (*Credential, error) {
+		if k.err != nil {
+			return nil, k.err
+		}
+		if k.doc.UserName == "" {
+			return &Credential{Key: k.key, Caller: identity.Caller{
+				Type: identity.Root, AccountID: k.doc.Account, AccessKeyID: k.doc.ID,
+				ARN: identity.RootARN(k.doc.Account), PrincipalID: k.doc.Account,
+			}}, nil
+		}
+		row := rowKey(k.doc.Account, k.doc.UserName)
+		u, ok := ix.users.get(row)
+		if !ok {
+			return nil, fmt.Errorf("iam: user of access key %s: row %s/%s is missing from the database; restore it from a backup", k.doc.ID, store.Users, row)
+		}
+		if u.err != nil {
+			return nil, u.err
+		}
+		return &Credential{Key: k.key, Caller: u.caller(k.doc.ID)}, nil
+	})
+}
+
+// caller is the user as a caller without a request.
+func (u *user) caller(accessKeyID string) identity.Caller {
+	return identity.Caller{
+		Type: identity.IAMUser, AccountID: u.doc.Account, AccessKeyID: accessKeyID,
+		ARN: u.arn, PrincipalID: u.doc.ID, UserName: u.doc.Name, PolicyARNs: u.doc.PolicyARNs,
+	}
+}
+
 // HasRootKey reports whether the account's root user has an access key.
 func (s *Service) HasRootKey(account string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, c := range s.keys {
-		if c.Caller.Type == identity.Root && c.Caller.AccountID == account {
+	for _, k := range s.index.Load().keys.all {
+		if k.doc.UserName == "" && k.doc.Account == account {
 			return true
 		}
 	}
 	return false
 }
 
-// Load reads all access keys and their principals anew. New does it, and so do
-// the Put functions that have a transaction of their own.
+// Load reads everything anew. It fails, and leaves what is in force as it is,
+// when something cannot be read or was changed outside the server.
 func (s *Service) Load(ctx context.Context) error {
-	keys := map[string]*Credential{}
-	for after := ""; ; {
-		rows, err := s.cfg.Store.List(ctx, store.AccessKeys, store.Query{After: after, Limit: 1000})
-		if err != nil {
-			return fmt.Errorf("iam: reading access keys: %w", err)
-		}
-		if len(rows) == 0 {
-			break
-		}
-		for _, r := range rows {
-			c, err := s.open(ctx, r)
-			if err != nil {
-				return err
-			}
-			keys[r.Key] = c
-		}
-		after = rows[len(rows)-1].Key
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys = keys
+	aws, err := compileAWS()
+	if err != nil {
+		return err
+	}
+	ix := newIndex(aws)
+	if was := s.index.Load(); was != nil {
+		ix.generation = was.generation + 1
+	}
+	for _, t := range indexed {
+		if err := s.list(ctx, t, func(r store.Row) { s.enter(ix, t, r.Key, r, nil) }); err != nil {
+			return fmt.Errorf("iam: reading %s: %w", t, err)
+		}
+	}
+	if err := ix.check(); err != nil {
+		return err
+	}
+	s.index.Store(ix)
 	return nil
 }
 
-// open turns an access key row into what the edge needs.
-func (s *Service) open(ctx context.Context, r store.Row) (*Credential, error) {
-	var k accessKeyDoc
-	if err := s.read(store.AccessKeys, r, &k); err != nil {
-		return nil, err
+// refresh brings into force what a commit changed, before the change returns. A
+// row that cannot be read takes its principal with it, not its server.
+func (s *Service) refresh(changes []store.Change) {
+	type name struct {
+		table store.Table
+		key   string
 	}
-	key, err := s.loadSecret(ctx, k)
-	if err != nil {
-		return nil, err
+	seen := map[name]bool{}
+	for _, c := range changes {
+		if slices.Contains(indexed, c.Table) {
+			seen[name{c.Table, c.Key}] = true
+		}
 	}
-	c := &Credential{Key: key, Caller: identity.Caller{
-		Type: identity.Root, AccountID: k.Account, AccessKeyID: k.ID,
-		ARN: identity.RootARN(k.Account), PrincipalID: k.Account,
-	}}
-	if k.UserName == "" {
-		return c, nil
+	if len(seen) == 0 {
+		return
 	}
-	ur, err := s.cfg.Store.Get(ctx, store.Users, k.Account+"/"+k.UserName)
-	if err != nil {
-		return nil, fmt.Errorf("iam: user of access key %s: %w", k.ID, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ix := s.index.Load().next()
+	for n := range seen {
+		r, err := s.cfg.Store.Get(context.Background(), n.table, n.key)
+		if errors.Is(err, store.ErrNotFound) {
+			ix.remove(n.table, n.key)
+		} else {
+			s.enter(ix, n.table, n.key, r, err)
+		}
 	}
-	var u userDoc
-	if err := s.read(store.Users, ur, &u); err != nil {
-		return nil, err
-	}
-	c.Caller.Type = identity.IAMUser
-	c.Caller.ARN = userARN(u.Account, u.Name)
-	c.Caller.PrincipalID = u.ID
-	c.Caller.UserName = u.Name
-	c.Caller.PolicyARNs = slices.Clone(u.PolicyARNs)
-	return c, nil
+	s.index.Store(ix)
 }
 
 // read verifies an authority row and decodes its document.
@@ -203,14 +210,3 @@ func (s *Service) read(t store.Table, r store.Row, doc any) error {
 	}
 	return nil
 }
-
-func userARN(account, name string) string {
-	return arn.New("iam", "", account, "user/"+name).String()
-}
-
-// The forms of names, from the IAM API model (userNameType, accessKeyIdType).
-var (
-	accountForm   = regexp.MustCompile(`^[0-9]{12}$`)
-	userForm      = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	accessKeyForm = regexp.MustCompile(`^[\w]{16,128}$`)
-)

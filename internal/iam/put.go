@@ -9,78 +9,20 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/secret"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// PutAccount makes sure that the account exists. Doing it again changes nothing.
-func (s *Service) PutAccount(ctx context.Context, id string) error {
-	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutAccountIn(tx, id) })
-}
-
-// PutAccountIn is [Service.PutAccount] in a transaction of the caller's. What
-// the Put…In functions change is seen by [Service.Credential] after [Service.Load].
-func (s *Service) PutAccountIn(tx *store.Tx, id string) error {
-	if !accountForm.MatchString(id) {
-		return fmt.Errorf("account %q: an account id has 12 digits", id)
-	}
-	return s.put(tx, store.Accounts, id, id, "", func(old []byte) (any, event, error) {
-		if old != nil {
-			return nil, event{}, nil
-		}
-		return accountDoc{ID: id, Created: s.now()}, event{"CreateAccount", map[string]any{"accountId": id}}, nil
-	})
-}
-
-// PutUser makes sure that the user exists with just these policies. Doing it
-// again changes nothing. Until the policy engine is in, the only policy is
-// [identity.AdministratorAccess]; another one is refused, not stored and ignored.
+// PutUser is [Service.PutUserIn] in a transaction of its own.
 func (s *Service) PutUser(ctx context.Context, u User) error {
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutUserIn(tx, u) })
-	if err != nil {
-		return err
-	}
-	return s.Load(ctx)
-}
-
-// PutUserIn is [Service.PutUser] in a transaction of the caller's.
-func (s *Service) PutUserIn(tx *store.Tx, u User) error {
-	if !accountForm.MatchString(u.Account) {
-		return fmt.Errorf("account %q: an account id has 12 digits", u.Account)
-	}
-	if !userForm.MatchString(u.Name) {
-		return fmt.Errorf("user %q: a user name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -", u.Name)
-	}
-	for _, p := range u.PolicyARNs {
-		if p != identity.AdministratorAccess {
-			return fmt.Errorf("user %q: policy %q is not known here; the only one is %s", u.Name, p, identity.AdministratorAccess)
-		}
-	}
-	return s.put(tx, store.Users, u.Account, u.Account+"/"+u.Name, u.Account, func(old []byte) (any, event, error) {
-		doc := userDoc{Account: u.Account, Name: u.Name, ID: newUserID(), Created: s.now(), PolicyARNs: u.PolicyARNs}
-		e := event{"CreateUser", map[string]any{"userName": u.Name, "policyArns": u.PolicyARNs}}
-		if old != nil {
-			var was userDoc
-			if err := json.Unmarshal(old, &was); err != nil {
-				return nil, e, err
-			}
-			doc.ID, doc.Created = was.ID, was.Created
-			e.name, e.details["previousPolicyArns"] = "UpdateUser", was.PolicyARNs
-		}
-		return doc, e, nil
-	})
+	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutUserIn(tx, u) })
 }
 
 // PutAccessKey makes sure that the access key exists with this secret. Doing
 // it again changes nothing; another secret replaces the old one. An id that
 // belongs to another principal is refused, and so is a user that does not exist.
 func (s *Service) PutAccessKey(ctx context.Context, k AccessKey) error {
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutAccessKeyIn(tx, k) })
-	if err != nil {
-		return err
-	}
-	return s.Load(ctx)
+	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return s.PutAccessKeyIn(tx, k) })
 }
 
 // PutAccessKeyIn is [Service.PutAccessKey] in a transaction of the caller's.
@@ -95,7 +37,7 @@ func (s *Service) PutAccessKeyIn(tx *store.Tx, k AccessKey) error {
 	var was accessKeyDoc
 	var token []byte // nil: the secret stays
 	err := s.put(tx, store.AccessKeys, k.Account, k.ID, k.Account+"/"+k.UserName, func(old []byte) (any, event, error) {
-		e := event{"CreateAccessKey", map[string]any{"accessKeyId": k.ID, "userName": k.UserName}}
+		e := event{name: "CreateAccessKey", details: map[string]any{"accessKeyId": k.ID, "userName": k.UserName}}
 		if old != nil {
 			if err := json.Unmarshal(old, &was); err != nil {
 				return nil, e, err
@@ -202,6 +144,3 @@ func (s *Service) checkOwners(tx *store.Tx, t store.Table, account, ref string) 
 }
 
 func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Millisecond) }
-
-// newUserID makes a unique id: AIDA and 17 letters or digits, as IAM's.
-func newUserID() string { return "AIDA" + rand.Text()[:17] }

@@ -53,7 +53,7 @@ func TokenBinding(_ func(store.Table, string) (store.Row, error), r store.Row) (
 const loadTries = 3
 
 // loadSecret opens the secret of an access key.
-func (s *Service) loadSecret(ctx context.Context, k accessKeyDoc) (key *hsm.AccessKey, err error) {
+func (s *Service) loadSecret(k accessKeyDoc) (key *hsm.AccessKey, err error) {
 	if k.Secret != nil { // not migrated; the store may be one that is only looked at
 		if key, err = s.cfg.Module.LoadAccessKey(k.Secret, binding(k.ID)); err != nil {
 			return nil, fmt.Errorf("iam: access key %s: %w", k.ID, err)
@@ -61,7 +61,7 @@ func (s *Service) loadSecret(ctx context.Context, k accessKeyDoc) (key *hsm.Acce
 		return key, nil
 	}
 	for range loadTries {
-		r, err := s.cfg.Store.Get(ctx, store.AccessKeyTokens, secretRow(k))
+		r, err := s.cfg.Store.Get(context.Background(), store.AccessKeyTokens, secretRow(k))
 		if err != nil {
 			return nil, missingSecret(k, err)
 		}
@@ -182,7 +182,7 @@ func (s *Service) recordMigration(tx *store.Tx, moved map[string][]string) error
 			first = account
 		}
 	}
-	record, err := s.record(first, event{"UpdateAccessKey", map[string]any{"movedSecrets": moved}})
+	record, err := s.record(first, event{name: "UpdateAccessKey", details: map[string]any{"movedSecrets": moved}})
 	if err != nil {
 		return err
 	}

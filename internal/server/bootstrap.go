@@ -57,7 +57,7 @@ func (s *Server) applyBootstrap(ctx context.Context) error {
 			return fmt.Errorf("bootstrap file %s: %w", s.cfg.BootstrapFile, st.at.wrap(err))
 		}
 	}
-	return s.iam.Load(ctx)
+	return nil
 }
 
 // plan collects the steps of a file.
@@ -96,7 +96,7 @@ func (p *plan) account(a bootstrapAccount) error {
 	if err := p.once("account", "", a.ID); err != nil {
 		return err
 	}
-	p.add(a.ID, func(tx *store.Tx) error { return p.s.iam.PutAccountIn(tx, a.ID.s) })
+	p.add(a.ID, func(tx *store.Tx) error { return p.s.iam.EnsureAccountIn(tx, a.ID.s) })
 	if err := p.accessKeys(a.ID, text{}, a.AccessKeys); err != nil {
 		return err
 	}

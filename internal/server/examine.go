@@ -22,7 +22,10 @@ type Examined struct {
 }
 
 // authorityTables have a MAC on every row.
-var authorityTables = []store.Table{store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets, store.BucketPolicies}
+var authorityTables = []store.Table{
+	store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets,
+	store.Groups, store.Roles, store.Policies, store.BucketPolicies,
+}
 
 // examineCustody opens everything in a store that the root key opens, and
 // changes nothing: domain keys and the server's own, the MAC of every authority
