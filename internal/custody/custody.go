@@ -66,6 +66,9 @@ type Custody struct {
 	RowMAC    *hsm.MACKey               // authority rows
 	HeaderMAC *hsm.MACKey               // headers of ciphertext blobs
 	Records   map[string]*hsm.RecordKey // by region: sealed fields of S3 records
+	// Sessions seals session tokens. It is nil in what Look opens, when the
+	// directory was last used by a release that had no sessions.
+	Sessions *hsm.SessionKey
 
 	cfg    Config
 	tables []Tokens
@@ -81,6 +84,7 @@ type Custody struct {
 type custodyDoc struct {
 	RootKeyID string   // public; names the root key that is wanted
 	Regions   []string // whose domain and record keys were made
+	Sessions  bool     // the session key was made; releases before it did not say
 }
 
 const custodyKey = "custody"
@@ -89,6 +93,7 @@ const custodyKey = "custody"
 var (
 	rowMACBinding    = hsm.Binding{Purpose: hsm.PurposeRowMAC, Domain: Global, KeyID: "authority-rows"}
 	headerMACBinding = hsm.Binding{Purpose: hsm.PurposeBlobHeader, Domain: Global, KeyID: "blob-headers"}
+	sessionBinding   = hsm.Binding{Purpose: hsm.PurposeSession, Domain: Global, KeyID: "sessions"}
 )
 
 func recordBinding(region string) hsm.Binding {
@@ -130,7 +135,7 @@ func Open(ctx context.Context, cfg Config) (_ *Custody, err error) {
 	if err := c.makeKeys(ctx, doc, cfg.Regions); err != nil {
 		return nil, err
 	}
-	return c, c.load(ctx, cfg.Regions)
+	return c, c.load(ctx, cfg.Regions, true)
 }
 
 func newCustody(cfg Config, m *hsm.Module) *Custody {
@@ -156,7 +161,7 @@ func Look(ctx context.Context, cfg Config) (*Custody, error) {
 	c := newCustody(cfg, m)
 	for range lookTries {
 		if err = c.installDomainKeys(ctx); err == nil {
-			err = c.load(ctx, doc.Regions)
+			err = c.load(ctx, doc.Regions, doc.Sessions)
 		}
 		if !errors.Is(err, hsm.ErrUnknownDomainKey) { // else perhaps rotated between the two
 			break
@@ -234,8 +239,8 @@ func (c *Custody) installDomainKeys(ctx context.Context) error {
 }
 
 // makeKeys makes, in one transaction, the keys of an unused directory (doc is
-// nil) and of the regions that doc does not know. It makes nothing that there
-// has been before.
+// nil) and those that doc does not know: of regions, and that of sessions. It
+// makes nothing that there has been before.
 func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []string) error {
 	fresh := doc == nil
 	if fresh {
@@ -247,7 +252,7 @@ func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []strin
 			added = append(added, r)
 		}
 	}
-	if !fresh && added == nil {
+	if !fresh && added == nil && doc.Sessions {
 		return nil
 	}
 	return c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -256,12 +261,17 @@ func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []strin
 				return err
 			}
 		}
+		if !doc.Sessions {
+			if err := c.makeKey(tx, sessionBinding); err != nil {
+				return err
+			}
+		}
 		for _, r := range added {
 			if err := c.makeDomain(tx, r, recordBinding(r)); err != nil {
 				return err
 			}
 		}
-		b, err := json.Marshal(custodyDoc{RootKeyID: doc.RootKeyID, Regions: append(doc.Regions, added...)})
+		b, err := json.Marshal(custodyDoc{RootKeyID: doc.RootKeyID, Regions: append(doc.Regions, added...), Sessions: true})
 		if err != nil {
 			return err
 		}
@@ -286,15 +296,20 @@ func (c *Custody) makeDomain(tx *store.Tx, domain string, keys ...hsm.Binding) e
 		return err
 	}
 	for _, binding := range keys {
-		token, err := c.Module.GenerateKey(binding)
-		if err != nil {
-			return err
-		}
-		if err := makeRow(tx, store.InternalKeys, InternalKeyRow(binding), token); err != nil {
+		if err := c.makeKey(tx, binding); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeKey makes one of the server's own keys, under the newest key of its domain.
+func (c *Custody) makeKey(tx *store.Tx, b hsm.Binding) error {
+	token, err := c.Module.GenerateKey(b)
+	if err != nil {
+		return err
+	}
+	return makeRow(tx, store.InternalKeys, InternalKeyRow(b), token)
 }
 
 // makeRow puts a row of wrapped key material where there is none.
@@ -308,14 +323,19 @@ func makeRow(tx *store.Tx, t store.Table, key string, doc []byte) error {
 	return tx.PutUnlogged(t, store.Row{Key: key, Doc: doc})
 }
 
-// load opens the server's own keys.
-func (c *Custody) load(ctx context.Context, regions []string) (err error) {
+// load opens the server's own keys, that of sessions if there is to be one.
+func (c *Custody) load(ctx context.Context, regions []string, sessions bool) (err error) {
 	st := c.cfg.Store
 	if c.RowMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, rowMACBinding); err != nil {
 		return err
 	}
 	if c.HeaderMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, headerMACBinding); err != nil {
 		return err
+	}
+	if sessions {
+		if c.Sessions, err = LoadKey(ctx, st, c.Module.LoadSessionKey, sessionBinding); err != nil {
+			return err
+		}
 	}
 	for _, r := range regions {
 		if c.Records[r], err = LoadKey(ctx, st, c.Module.LoadRecordKey, recordBinding(r)); err != nil {

@@ -102,7 +102,7 @@ func TestInspectDuringRotations(t *testing.T) {
 // re-wraps it agree.
 func TestBindingsOfInternalKeys(t *testing.T) {
 	k := newKit(t)
-	for _, want := range []hsm.Binding{rowMACBinding, headerMACBinding, recordBinding(region)} {
+	for _, want := range []hsm.Binding{rowMACBinding, headerMACBinding, sessionBinding, recordBinding(region)} {
 		got, err := internalTokens.Binding(nil, k.row(store.InternalKeys, InternalKeyRow(want)))
 		if err != nil || got != want {
 			t.Errorf("got %v, %v, want %v", got, err, want)

@@ -17,6 +17,7 @@ const (
 	PurposeAccessKey  Purpose = 4 // secret of an access key, for Signature V4
 	PurposeRecord     Purpose = 5 // sealing of S3 records
 	PurposeSigning    Purpose = 6 // ECDSA P-256 key of a certificate
+	PurposeSession    Purpose = 7 // sealing of session tokens
 
 	purposeDomainKey Purpose = 255 // a domain key, wrapped by the root key
 )
@@ -36,13 +37,15 @@ func (p Purpose) String() string {
 		return "record key"
 	case PurposeSigning:
 		return "signing key"
+	case PurposeSession:
+		return "session key"
 	case purposeDomainKey:
 		return "domain key"
 	}
 	return fmt.Sprintf("purpose %d", uint8(p))
 }
 
-func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeSigning }
+func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeSession }
 
 // Binding is what a key token is bound to: a token opens only with the binding
 // it was made with, so one moved to another row does not open.

@@ -14,16 +14,17 @@ import (
 // The derivation labels. One key under two labels gives two unrelated keys;
 // the label is what binds a derived key to its use and format version.
 const (
-	labelRootKeyID   = "strongroom/1 root key id"
-	labelKeyToken    = "strongroom/1 key token"
-	labelMaterialID  = "strongroom/1 key material id"
-	labelMessage     = "strongroom/1 message"
-	labelBlobHeader  = "strongroom/1 portable blob header"
-	labelRecord      = "strongroom/1 record"
-	labelObjectKey   = "strongroom/1 object key"
-	labelManifest    = "strongroom/1 manifest"
-	labelPartRecord  = "strongroom/1 part record"
-	labelPartContent = "strongroom/1 part content"
+	labelRootKeyID    = "strongroom/1 root key id"
+	labelKeyToken     = "strongroom/1 key token"
+	labelMaterialID   = "strongroom/1 key material id"
+	labelMessage      = "strongroom/1 message"
+	labelBlobHeader   = "strongroom/1 portable blob header"
+	labelRecord       = "strongroom/1 record"
+	labelSessionToken = "strongroom/1 session token"
+	labelObjectKey    = "strongroom/1 object key"
+	labelManifest     = "strongroom/1 manifest"
+	labelPartRecord   = "strongroom/1 part record"
+	labelPartContent  = "strongroom/1 part content"
 )
 
 // prf is HMAC-SHA-256 under one key. It is safe for concurrent use: keyed

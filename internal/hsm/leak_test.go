@@ -34,6 +34,12 @@ func TestHandlesDoNotPrintKeys(t *testing.T) {
 	access := newTestAccessKey(t, m, exampleSecret)
 	access.SigV4("20150830", "us-east-1", "iam")
 	record := &RecordKey{newPRF(secret.New(randomBytes(keySize)))}
+	session := newTestSessionKey(t, m)
+	sessionToken, sessionSecret := session.Issue(testSessionID, nil)
+	_, sessionAccess, err := session.Open(testSessionID, sessionToken)
+	if err != nil {
+		t.Fatal(err)
+	}
 	data, _, err := backing.NewDataKey(nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -53,9 +59,10 @@ func TestHandlesDoNotPrintKeys(t *testing.T) {
 	keys := map[string][]byte{
 		"root": m.root.key.Expose(), "domain": domainKey.key.Expose(), "backing": backing.prf.key.Expose(), "mac": mac.prf.key.Expose(),
 		"access": []byte(exampleSecret), "record": record.prf.key.Expose(), "data": data.prf.key.Expose(), "object": object.prf.key.Expose(), "part": partKey,
+		"session": session.prf.key.Expose(), "secret of a session": sessionSecret.Expose(),
 	}
 	var texts []string
-	for _, v := range []any{m, backing, mac, access, record, data, object, part, *backing, *mac, *record, *data, *object} {
+	for _, v := range []any{m, backing, mac, access, record, data, object, part, session, sessionSecret, sessionAccess, *backing, *mac, *record, *data, *object, *session} {
 		holder := struct{ V any }{v}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
 			texts = append(texts, fmt.Sprintf(verb, v), fmt.Sprintf(verb, holder))

@@ -158,7 +158,7 @@ func TestRecords(t *testing.T) {
 // One key under two labels is two keys: a box of one kind is none of another.
 func TestLabelsKeepBoxesApart(t *testing.T) {
 	p := newPRF(secret.New(randomBytes(keySize)))
-	labels := []string{labelMessage, labelRecord, labelObjectKey, labelManifest, labelPartRecord, labelPartContent,
+	labels := []string{labelMessage, labelRecord, labelSessionToken, labelObjectKey, labelManifest, labelPartRecord, labelPartContent,
 		tokenLabel(PurposeBackingKey), tokenLabel(PurposeRowMAC), tokenLabel(purposeDomainKey)}
 	for _, sealed := range labels {
 		box := p.seal(nil, sealed, []byte("plaintext"), nil)

@@ -33,6 +33,7 @@ func TestLostKeyIsMissed(t *testing.T) {
 		{"meta", "custody"},
 		{"internal_keys", "global/authority-rows"},
 		{"internal_keys", "global/blob-headers"},
+		{"internal_keys", "global/sessions"},
 		{"internal_keys", "us-east-1/s3-records"},
 		{"domain_keys", "global/0000000001"},
 		{"domain_keys", "us-east-1/0000000001"},

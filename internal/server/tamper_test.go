@@ -226,6 +226,7 @@ func TestChangedRows(t *testing.T) {
 		{"key of row MACs", "internal_keys", "global/authority-rows", flipDoc, false, nil, "authority-rows"},
 		{"key of blob headers", "internal_keys", "global/blob-headers", flipDoc, false, nil, "blob-headers"},
 		{"key of S3 records", "internal_keys", "us-east-1/s3-records", flipDoc, false, nil, "s3-records"},
+		{"key of session tokens", "internal_keys", "global/sessions", flipDoc, false, nil, "sessions"},
 		{"root key id", "meta", "custody", func(r *rawRow) {
 			r.doc[bytes.Index(r.doc, []byte(`"RootKeyID":"`))+len(`"RootKeyID":"`)] ^= 1
 		}, false, nil, "was made with root key"},
