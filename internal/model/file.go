@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // File is an API model as it lies on disk: the part of botocore's service
@@ -96,6 +97,9 @@ type Member struct {
 	Name string
 	Ref
 }
+
+// GoName returns the name of the member's field: its own, from a capital.
+func (m *Member) GoName() string { return strings.ToUpper(m.Name[:1]) + m.Name[1:] }
 
 // WireName returns the member's name on the wire.
 func (m *Member) WireName() string {

@@ -86,9 +86,9 @@ func (s *Service) compile(sh *Shape, t reflect.Type, depth int) *plan {
 		if m.Streaming {
 			continue
 		}
-		f, ok := t.FieldByName(m.Name)
+		f, ok := t.FieldByName(m.GoName())
 		if !ok {
-			panic(fmt.Sprintf("model: %v has no field %s", t, m.Name))
+			panic(fmt.Sprintf("model: %v has no field %s", t, m.GoName()))
 		}
 		mp := memberPlan{
 			field:    f.Index[0],

@@ -34,7 +34,7 @@ var services = []service{
 	},
 	{
 		file: "sts.json", dir: "sts/stsapi", pkg: "stsapi",
-		operations: []string{"GetCallerIdentity"},
+		operations: []string{"AssumeRole", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"},
 	},
 }
 

@@ -23,7 +23,7 @@ package %s
 
 // secretStrings are shapes that are strings to the model and key material to
 // us: they become secret.Bytes, which hold the text as it was on the wire.
-var secretStrings = []string{"SSECustomerKey", "CopySourceSSECustomerKey"}
+var secretStrings = []string{"SSECustomerKey", "CopySourceSSECustomerKey", "accessKeySecretType"}
 
 // generate returns the Go source of a service's shapes.
 func generate(s service, f *model.File) ([]byte, error) {
@@ -87,7 +87,7 @@ func (g *generator) structure(b *bytes.Buffer, sh *model.Shape, output bool) {
 		if m.Streaming {
 			continue // a stream is never a value: the HTTP layer hands it over by itself
 		}
-		fmt.Fprintf(b, "\t%s %s `aws:%q`\n", m.Name, g.goType(m.Shape, true), g.tag(sh, &m, output))
+		fmt.Fprintf(b, "\t%s %s `aws:%q`\n", m.GoName(), g.goType(m.Shape, true), g.tag(sh, &m, output))
 	}
 	b.WriteString("}\n\n")
 }

@@ -5,6 +5,61 @@
 
 package stsapi
 
+import (
+	"time"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/secret"
+)
+
+// AssumeRoleRequest is the input of AssumeRole.
+type AssumeRoleRequest struct {
+	RoleArn           *string                `aws:"RoleArn"`
+	RoleSessionName   *string                `aws:"RoleSessionName"`
+	PolicyArns        []PolicyDescriptorType `aws:"PolicyArns"`
+	Policy            *string                `aws:"Policy"`
+	DurationSeconds   *int32                 `aws:"DurationSeconds"`
+	Tags              []Tag                  `aws:"Tags"`
+	TransitiveTagKeys []string               `aws:"TransitiveTagKeys"`
+	ExternalId        *string                `aws:"ExternalId"`
+	SerialNumber      *string                `aws:"SerialNumber"`
+	TokenCode         *string                `aws:"TokenCode"`
+	SourceIdentity    *string                `aws:"SourceIdentity"`
+	ProvidedContexts  []ProvidedContext      `aws:"ProvidedContexts"`
+}
+
+// AssumeRoleResponse is the output of AssumeRole.
+type AssumeRoleResponse struct {
+	Credentials      *Credentials     `aws:"Credentials"`
+	AssumedRoleUser  *AssumedRoleUser `aws:"AssumedRoleUser"`
+	PackedPolicySize *int32           `aws:"PackedPolicySize"`
+	SourceIdentity   *string          `aws:"SourceIdentity"`
+}
+
+// AssumedRoleUser is the structure of that name.
+type AssumedRoleUser struct {
+	AssumedRoleId *string `aws:"AssumedRoleId"`
+	Arn           *string `aws:"Arn"`
+}
+
+// Credentials is the structure of that name.
+type Credentials struct {
+	AccessKeyId     *string      `aws:"AccessKeyId"`
+	SecretAccessKey secret.Bytes `aws:"SecretAccessKey"`
+	SessionToken    *string      `aws:"SessionToken"`
+	Expiration      *time.Time   `aws:"Expiration"`
+}
+
+// GetAccessKeyInfoRequest is the input of GetAccessKeyInfo.
+type GetAccessKeyInfoRequest struct {
+	AccessKeyId *string `aws:"AccessKeyId"`
+}
+
+// GetAccessKeyInfoResponse is the output of GetAccessKeyInfo.
+type GetAccessKeyInfoResponse struct {
+	Account *string `aws:"Account"`
+}
+
 // GetCallerIdentityRequest is the input of GetCallerIdentity.
 type GetCallerIdentityRequest struct {
 }
@@ -15,3 +70,40 @@ type GetCallerIdentityResponse struct {
 	Account *string `aws:"Account"`
 	Arn     *string `aws:"Arn"`
 }
+
+// GetSessionTokenRequest is the input of GetSessionToken.
+type GetSessionTokenRequest struct {
+	DurationSeconds *int32  `aws:"DurationSeconds"`
+	SerialNumber    *string `aws:"SerialNumber"`
+	TokenCode       *string `aws:"TokenCode"`
+}
+
+// GetSessionTokenResponse is the output of GetSessionToken.
+type GetSessionTokenResponse struct {
+	Credentials *Credentials `aws:"Credentials"`
+}
+
+// PolicyDescriptorType is the structure of that name.
+type PolicyDescriptorType struct {
+	Arn *string `aws:"arn"`
+}
+
+// ProvidedContext is the structure of that name.
+type ProvidedContext struct {
+	ProviderArn      *string `aws:"ProviderArn"`
+	ContextAssertion *string `aws:"ContextAssertion"`
+}
+
+// Tag is the structure of that name.
+type Tag struct {
+	Key   *string `aws:"Key"`
+	Value *string `aws:"Value"`
+}
+
+// The error codes that the model declares for the served operations.
+const (
+	ExpiredTokenException            awserr.Code = "ExpiredTokenException"
+	MalformedPolicyDocumentException awserr.Code = "MalformedPolicyDocument"
+	PackedPolicyTooLargeException    awserr.Code = "PackedPolicyTooLarge"
+	RegionDisabledException          awserr.Code = "RegionDisabledException"
+)
