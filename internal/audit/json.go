@@ -69,11 +69,35 @@ func (u *UserIdentity) appendJSON(dst []byte) []byte {
 	dst = optional(dst, `,"accountId":`, u.AccountID)
 	dst = optional(dst, `,"accessKeyId":`, u.AccessKeyID)
 	dst = optional(dst, `,"userName":`, u.UserName)
+	dst = u.Session.appendJSON(dst)
 	dst = optional(dst, `,"invokedBy":`, u.InvokedBy)
 	if len(dst) < start {
 		return append(dst, "{}"...)
 	}
 	dst[start-1] = '{' // it was the comma of the first member
+	return append(dst, '}')
+}
+
+// appendJSON prints a session context, unless it is nil, as a further member.
+func (s *SessionContext) appendJSON(dst []byte) []byte {
+	if s == nil {
+		return dst
+	}
+	dst = append(dst, `,"sessionContext":{`...)
+	if i := s.Issuer; i != nil {
+		dst = member(dst, `"sessionIssuer":{"type":`, i.Type)
+		dst = member(dst, `,"principalId":`, i.PrincipalID)
+		dst = member(dst, `,"arn":`, i.ARN)
+		dst = member(dst, `,"accountId":`, i.AccountID)
+		dst = member(dst, `,"userName":`, i.UserName)
+		dst = append(dst, "},"...)
+	}
+	dst = append(dst, `"attributes":{"creationDate":"`...)
+	dst = s.CreationDate.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+	dst = append(dst, `","mfaAuthenticated":"`...)
+	dst = strconv.AppendBool(dst, s.MFAAuthenticated)
+	dst = append(dst, `"}`...)
+	dst = optional(dst, `,"sourceIdentity":`, s.SourceIdentity)
 	return append(dst, '}')
 }
 

@@ -93,7 +93,7 @@ func TestLimits(t *testing.T) {
 	long := strings.Repeat("\x01", 1<<20)
 	raw := json.RawMessage(`"` + strings.Repeat("a", 200<<10) + `"`)
 	r := &Record{
-		UserIdentity: UserIdentity{long, long, long, long, long, long, long},
+		UserIdentity: UserIdentity{long, long, long, long, long, long, &SessionContext{&SessionIssuer{long, long, long, long, long}, time.Time{}, false, long}, long},
 		EventSource:  long, EventName: long, AWSRegion: long, SourceIPAddress: long, UserAgent: long,
 		ErrorCode: long, ErrorMessage: long, RequestParameters: raw, ResponseElements: raw,
 		AdditionalEventData: raw, ServiceEventDetails: raw, RequestID: long, EventID: long, APIVersion: long,

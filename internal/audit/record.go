@@ -75,7 +75,25 @@ type UserIdentity struct {
 	AccountID   string
 	AccessKeyID string
 	UserName    string
+	Session     *SessionContext // nil: long-term credentials
 	InvokedBy   string
+}
+
+// SessionContext says of temporary credentials how the caller came by them.
+type SessionContext struct {
+	Issuer           *SessionIssuer // nil: the caller itself, by GetSessionToken
+	CreationDate     time.Time      // printed in UTC, to the second
+	MFAAuthenticated bool
+	SourceIdentity   string // left out when empty
+}
+
+// SessionIssuer is the role that a session is of.
+type SessionIssuer struct {
+	Type        string // Role
+	PrincipalID string // AROA…
+	ARN         string
+	AccountID   string
+	UserName    string // name of the role
 }
 
 // Resource is one resource that a call touched.

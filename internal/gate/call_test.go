@@ -35,6 +35,18 @@ func fromNetwork(c identity.Caller) identity.Caller {
 	return c
 }
 
+// sessionOf is a session of the role App of an account.
+func sessionOf(account string) identity.Caller {
+	return identity.Caller{
+		Type: identity.AssumedRole, AccountID: account, ARN: "arn:aws:sts::" + account + ":assumed-role/App/s1",
+		PrincipalID: "AROAEXAMPLE:s1", AccessKeyID: "ASIAEXAMPLE",
+		Session: &identity.Session{
+			RoleARN: "arn:aws:iam::" + account + ":role/team/App", RoleID: "AROAEXAMPLE", Name: "s1", SourceIdentity: "alice",
+			Issued: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC),
+		},
+	}
+}
+
 // openGate opens a gate over a real trail. Its clock stands still.
 func openGate(t testing.TB) (*Gate, *audit.Log, string) {
 	t.Helper()
@@ -86,6 +98,20 @@ func TestRecord(t *testing.T) {
 	}{
 		{"root", func() (*Call, error) { c := decryptBy(fromNetwork(root(account))); return c, c.Authorize(request) }},
 		{"iam-user", func() (*Call, error) { c := decryptBy(fromNetwork(alice)); return c, c.Authorize(request) }},
+		{"assumed-role", func() (*Call, error) {
+			c := decryptBy(fromNetwork(sessionOf(account)))
+			return c, nil
+		}},
+		{"assumed-role-by-s3", func() (*Call, error) {
+			c := decryptBy(fromNetwork(sessionOf(account)).Via("s3"))
+			return c, nil
+		}},
+		{"user-session", func() (*Call, error) {
+			from := fromNetwork(alice)
+			from.AccessKeyID = "ASIAEXAMPLE"
+			from.Session = &identity.Session{Issued: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)}
+			return decryptBy(from), nil
+		}},
 		{"forwarded-by-s3", func() (*Call, error) {
 			c := decryptBy(fromNetwork(alice).Via("s3"))
 			c.RequestParameters = json.RawMessage(`{"encryptionContext":{"aws:s3:arn":"arn:aws:s3:::bucket/key"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)

@@ -131,6 +131,7 @@ func userIdentity(c identity.Caller) audit.UserIdentity {
 		AccountID:   c.AccountID,
 		AccessKeyID: c.AccessKeyID,
 		UserName:    c.UserName,
+		Session:     sessionContext(c),
 	}
 	if c.ViaService != "" {
 		// So CloudTrail shows S3's use of a KMS key: the record names no
@@ -138,6 +139,22 @@ func userIdentity(c identity.Caller) audit.UserIdentity {
 		u.InvokedBy = audit.Internal
 	}
 	return u
+}
+
+// sessionContext says how the caller came by temporary credentials; nil when it
+// has long-term ones.
+func sessionContext(c identity.Caller) *audit.SessionContext {
+	s := c.Session
+	if s == nil {
+		return nil
+	}
+	out := &audit.SessionContext{CreationDate: s.Issued, MFAAuthenticated: s.MFA, SourceIdentity: s.SourceIdentity}
+	if c.Type == identity.AssumedRole {
+		out.Issuer = &audit.SessionIssuer{
+			Type: "Role", PrincipalID: s.RoleID, ARN: s.RoleARN, AccountID: c.AccountID, UserName: s.RoleARN[strings.LastIndexByte(s.RoleARN, '/')+1:],
+		}
+	}
+	return out
 }
 
 // serviceName takes the region out of a ViaService value:
