@@ -28,12 +28,13 @@ type sample struct {
 	When   *time.Time `aws:"When"`
 	Inner  *inner     `aws:"Inner"`
 	Texts  []string   `aws:"Texts"`
+	None   []string   `aws:"None"`
 	Inners []inner    `aws:"Inners"`
 }
 
 func TestDecode(t *testing.T) {
-	form, err := url.ParseQuery("Action=X&Text=a+b&Text=c&Enum=red&Long=-5&Flag=true&When=2014-04-29T18:30:38Z&Inner.B=1" +
-		"&Texts.member.1=x&Texts.member.2=&Texts.member.4=gap&Inners.member.1.A=y&Inners.member.2.B=2&Unknown.member.1=z")
+	form, err := url.ParseQuery("Action=X&Text=a+b&Enum=red&Long=-5&Flag=true&When=2014-04-29T18:30:38Z&Inner.B=1" +
+		"&Texts.member.1=x&Texts.member.2=&None=&Inners.member.1.A=y&Inners.member.2.B=2&Unknown.member.1=z")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +69,16 @@ func TestDecodeRefuses(t *testing.T) {
 		"date":                {"When": {"yesterday"}},
 		"in a list":           {"Inners.member.1.B": {"x"}},
 		"long list":           long,
+		"repeated":            {"Text": {"a", "b"}},
+		"repeated in a list":  {"Texts.member.1": {"a", "b"}},
+		"gap":                 {"Texts.member.1": {"x"}, "Texts.member.3": {"y"}},
+		"list from 0":         {"Texts.member.0": {"x"}},
+		"number with a zero":  {"Texts.member.01": {"x"}},
+		"list without member": {"Texts.1": {"x"}},
+		"text as a list":      {"Texts": {"x"}},
+		"unknown element":     {"Inners.member.1.A": {"x"}, "Inners.member.1.C": {"y"}},
+		"element of a text":   {"Text.member.1": {"x"}},
+		"unknown in a struct": {"Inner.C": {"x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := Decode(form, new(sample)); !errors.Is(err, MalformedInput) {
