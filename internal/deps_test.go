@@ -69,7 +69,7 @@ var imports = map[string][]string{
 		"internal/kms/ciphertext", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/model", "internal/policy", "internal/secret", "internal/store", "internal/uuid"},
 	"internal/s3": {"internal/arn", "internal/audit", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity",
 		"internal/model", "internal/policy", "internal/s3/s3api", "internal/s3/sse", "internal/secret", "internal/store", "internal/uuid"},
-	"internal/sts": {"internal/gate", "internal/identity", "internal/sts/stsapi"},
+	"internal/sts": {"internal/arn", "internal/awserr", "internal/gate", "internal/hsm", "internal/identity", "internal/model", "internal/policy", "internal/sts/stsapi"},
 
 	// What implements or exposes them.
 	"internal/s3/diskstore": {"internal/durable", "internal/s3"},

@@ -7,6 +7,7 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/sigv4"
+	"github.com/strongroom/strongroom/internal/sts"
 )
 
 // What can be wrong before a caller is known, beside the kinds of sigv4.
@@ -59,7 +60,22 @@ var authCodes = map[sigv4.Kind]authCode{
 	sigv4.TrailerMalformed:       {invalidSignature, mismatch, "MalformedTrailerError"},
 }
 
-const textInvalidToken = "The security token included in the request is invalid."
+const (
+	textInvalidToken = "The security token included in the request is invalid."
+	textExpiredToken = "The security token included in the request is expired"
+)
+
+// invalidToken reports whether err is of credentials that are none, for
+// whatever reason: protocols other than S3 do not tell them apart.
+func invalidToken(err error) bool {
+	return noSuchKey(err) || errors.Is(err, errSessionToken) || errors.Is(err, sts.ErrToken)
+}
+
+// noSuchKey reports whether err says that an access key is nobody's, or nobody's
+// any more.
+func noSuchKey(err error) bool {
+	return errors.Is(err, iam.ErrUnknownAccessKey) || errors.Is(err, sts.ErrPrincipal)
+}
 
 // headerTooLarge names errHeaderSection, in every protocol as S3 does (S3 API
 // Reference, "Error responses").
@@ -72,8 +88,10 @@ func jsonAuthError(err error) error {
 	switch {
 	case errors.Is(err, errHeaderSection):
 		return headerTooLarge()
-	case errors.Is(err, iam.ErrUnknownAccessKey), errors.Is(err, errSessionToken):
+	case invalidToken(err):
 		return awserr.New("UnrecognizedClientException", textInvalidToken)
+	case errors.Is(err, sts.ErrExpired):
+		return awserr.New("ExpiredTokenException", textExpiredToken)
 	case errors.Is(err, errTooLarge):
 		return awserr.New("RequestEntityTooLargeException", "The request body is larger than any valid one of this operation.")
 	case errors.Is(err, errBodyCut):
@@ -90,8 +108,10 @@ func queryAuthError(err error) error {
 	switch {
 	case errors.Is(err, errHeaderSection):
 		return headerTooLarge()
-	case errors.Is(err, iam.ErrUnknownAccessKey), errors.Is(err, errSessionToken):
+	case invalidToken(err):
 		return awserr.New("InvalidClientTokenId", textInvalidToken)
+	case errors.Is(err, sts.ErrExpired):
+		return awserr.New("ExpiredToken", textExpiredToken)
 	case errors.Is(err, errTooLarge):
 		return awserr.New("RequestEntityTooLarge", "The request body must be smaller than %d bytes.", maxQueryBody)
 	case errors.Is(err, errBodyCut):
@@ -107,7 +127,7 @@ func queryAuthError(err error) error {
 // was none. S3 says which access key it does not know.
 func s3RequestError(err error, sig *sigv4.Signature) error {
 	out := s3AuthError(err)
-	if e, ok := errors.AsType[*awserr.Error](out); ok && sig != nil && errors.Is(err, iam.ErrUnknownAccessKey) {
+	if e, ok := errors.AsType[*awserr.Error](out); ok && sig != nil && noSuchKey(err) {
 		return e.With("AWSAccessKeyId", sig.KeyID)
 	}
 	return out
@@ -119,10 +139,12 @@ func s3AuthError(err error) error {
 	switch {
 	case errors.Is(err, errHeaderSection):
 		return headerTooLarge().With("MaxSizeAllowed", strconv.Itoa(maxURI))
-	case errors.Is(err, iam.ErrUnknownAccessKey):
+	case noSuchKey(err):
 		return awserr.New("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
-	case errors.Is(err, errSessionToken):
+	case errors.Is(err, errSessionToken), errors.Is(err, sts.ErrToken):
 		return awserr.New("InvalidToken", "The provided token is malformed or otherwise invalid.")
+	case errors.Is(err, sts.ErrExpired):
+		return awserr.New("ExpiredToken", "The provided token has expired.")
 	}
 	e, ok := errors.AsType[*sigv4.Error](err)
 	if !ok {

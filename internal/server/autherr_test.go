@@ -8,6 +8,7 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/sigv4"
+	"github.com/strongroom/strongroom/internal/sts"
 )
 
 // TestEveryKindHasCodes walks all kinds of refusal, so that none is answered
@@ -39,6 +40,9 @@ func TestAuthErrorsOfTheEdge(t *testing.T) {
 	}{
 		{"unknown key", iam.ErrUnknownAccessKey, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"},
 		{"session token", errSessionToken, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken"},
+		{"damaged token", sts.ErrToken, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken"},
+		{"expired token", sts.ErrExpired, "ExpiredTokenException", "ExpiredToken", "ExpiredToken"},
+		{"principal gone", sts.ErrPrincipal, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"},
 		{"too large", errTooLarge, "RequestEntityTooLargeException", "RequestEntityTooLarge", ""},
 		{"cut", errBodyCut, "SerializationException", "MalformedInput", ""},
 		{"presigned and malformed", &sigv4.Error{Kind: sigv4.Malformed, Presigned: true}, "IncompleteSignatureException", "IncompleteSignature", "AuthorizationQueryParametersError"},

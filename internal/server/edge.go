@@ -41,6 +41,7 @@ type edge struct {
 	gate    *gate.Gate
 	iam     *iam.Service
 	kms     *kmshttp.Handler
+	tokens  *sts.Service // whose temporary credentials these are
 	sts     *awsquery.Handler
 	s3      *s3http.Handler
 
@@ -149,8 +150,8 @@ func newRequestID(svc service) string {
 // is the hash of the body, or "" for S3, where it is in the request. The
 // function it returns makes the HMACs of signed chunks.
 func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Signature, svc service, payloadHash string) (func([]byte) [32]byte, error) {
-	cred, unknown := e.iam.Credential(sig.KeyID)
-	sign := cred.Key.SigV4(sig.Date, sig.Region, sig.Service)
+	who, key, invalid := e.credential(sig)
+	sign := key.SigV4(sig.Date, sig.Region, sig.Service)
 	rules := sigv4.Rules{Service: string(svc), S3: svc == serviceS3, Regions: e.regions, Now: e.clock()}
 	if svc == serviceSTS {
 		rules.Regions = globalRegions(e.regions)
@@ -159,16 +160,14 @@ func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Sign
 	switch {
 	case err != nil && sigv4.KindOf(err) != sigv4.SignatureMismatch:
 		return nil, err
-	case unknown != nil:
-		return nil, unknown
+	case invalid != nil:
+		return nil, invalid
 	case err != nil:
 		return nil, err
-	case sig.SessionToken != "":
-		// There are no temporary credentials yet, so no token belongs to any key.
+	case sig.SessionToken != "" && who.Session == nil:
 		return nil, errSessionToken
 	}
 	region := sig.Region
-	who := cred.Caller
 	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
 	who.TLSVersion, who.TLSCipher = c.TLSVersion, c.TLSCipher
 	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"

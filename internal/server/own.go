@@ -25,6 +25,7 @@ func (s *Server) newEdge(g *gate.Gate, tokens *sts.Service) *edge {
 		gate:     g,
 		iam:      s.iam,
 		kms:      kmshttp.New(kmshttp.Config{Service: s.kms, Logger: s.log, Refused: refused(kms.EventSource)}),
+		tokens:   tokens,
 		sts:      stshttp.New(tokens, s.log, refused(sts.EventSource)),
 		s3:       s3http.New(s3http.Config{Service: s.s3, Logger: s.log, Refused: refused(s3.EventSource), Domains: s.cfg.S3Domains}),
 		own:      s.ownPages(g),

@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/sigv4"
+	"github.com/strongroom/strongroom/internal/sts"
 )
 
 // refusals logs requests that never had a caller. They are not in the audit
@@ -61,8 +62,12 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, iam.ErrUnknownAccessKey):
 		return "unknown access key"
-	case errors.Is(err, errSessionToken):
+	case errors.Is(err, errSessionToken), errors.Is(err, sts.ErrToken):
 		return "session token"
+	case errors.Is(err, sts.ErrExpired):
+		return "expired session"
+	case errors.Is(err, sts.ErrPrincipal):
+		return "session without principal"
 	case errors.Is(err, errHeaderSection):
 		return "header too large"
 	case errors.Is(err, errTooLarge):

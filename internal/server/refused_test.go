@@ -27,7 +27,7 @@ func TestRefusedRequestsAreRecorded(t *testing.T) {
 		{"no name of an operation", "kms", kmsCall(`"},{"eventName":"x`, "{}"), "Unknown", "UnknownOperationException"},
 		{"not POST", "kms", message{method: "PUT", path: "/", signed: operation("TrentService.ListKeys"), body: "{}"}, "Unknown", "UnknownOperationException"},
 		{"not /", "kms", message{method: "POST", path: "/keys", signed: operation("TrentService.ListKeys"), body: "{}"}, "Unknown", "UnknownOperationException"},
-		{"unknown action", "sts", stsCall("Action=AssumeRole&Version=2011-06-15"), "AssumeRole", "InvalidAction"},
+		{"unknown action", "sts", stsCall("Action=GetFederationToken&Version=2011-06-15"), "GetFederationToken", "InvalidAction"},
 		{"no action", "sts", stsCall("Version=2011-06-15"), "Unknown", "MissingAction"},
 		{"sub-resource that is not served", "s3", message{method: "PUT", path: "/refused", query: "policy=", body: "{}"}, "Unknown", "NotImplemented"},
 		{"method that is not served", "s3", message{method: "PATCH", path: "/refused"}, "Unknown", "MethodNotAllowed"},

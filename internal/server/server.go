@@ -161,7 +161,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if s.certs, err = openCertificates(ctx, s.store, c.Module, cfg, s.metrics.tls); err != nil {
 		return err
 	}
-	s.http = s.newHTTPServer(s.newEdge(g, sts.New(g)))
+	s.http = s.newHTTPServer(s.newEdge(g, sts.New(sts.Config{Gate: g, Key: c.Sessions, Principals: stsPrincipals{s.iam}, Clock: cfg.Clock})))
 	s.workers = &workers{
 		log: s.log, clock: cfg.Clock,
 		failed: func(name string) { s.metrics.workerFailures.WithLabelValues(name).Inc() },

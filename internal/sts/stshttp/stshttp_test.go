@@ -37,7 +37,7 @@ func newTrail(t *testing.T) (*audit.Log, string) {
 
 func serve(trail *audit.Log, log *bytes.Buffer, c identity.Caller, form string) *httptest.ResponseRecorder {
 	clock := func() time.Time { return time.Date(2026, 11, 23, 11, 2, 3, 0, time.UTC) }
-	h := New(sts.New(gate.New(trail, clock)), slog.New(slog.NewTextHandler(log, nil)), nil)
+	h := New(sts.New(sts.Config{Gate: gate.New(trail, clock), Clock: clock}), slog.New(slog.NewTextHandler(log, nil)), nil)
 	values, err := url.ParseQuery(form)
 	if err != nil {
 		panic(err)
@@ -116,10 +116,12 @@ func TestNoTrailNoAnswer(t *testing.T) {
 // TestStatuses walks the codes of the API.
 func TestStatuses(t *testing.T) {
 	trail, _ := newTrail(t)
-	h := New(sts.New(gate.New(trail, nil)), slog.New(slog.DiscardHandler), nil)
+	h := New(sts.New(sts.Config{Gate: gate.New(trail, nil)}), slog.New(slog.DiscardHandler), nil)
 	for code, want := range map[awserr.Code]int{
 		stsapi.AccessDenied: 403, stsapi.ExpiredToken: 403, stsapi.IncompleteSignature: 400, stsapi.InternalFailure: 500,
 		stsapi.InvalidAction: 400, stsapi.InvalidClientTokenId: 403, stsapi.MalformedInput: 400, stsapi.MissingAction: 400,
+		stsapi.InvalidParameterValue: 400, stsapi.NotImplemented: 501, stsapi.RegionDisabledException: 403,
+		stsapi.MalformedPolicyDocumentException: 400, stsapi.PackedPolicyTooLargeException: 400, stsapi.ExpiredTokenException: 400,
 		stsapi.MissingAuthenticationToken: 403, stsapi.SignatureDoesNotMatch: 403, stsapi.Throttling: 400, stsapi.ValidationError: 400,
 		"RequestEntityTooLarge": 413,
 	} {
