@@ -30,20 +30,17 @@ func (e *edge) credential(sig *sigv4.Signature) (identity.Caller, *hsm.AccessKey
 // stsPrincipals is what STS knows of the principals.
 type stsPrincipals struct{ *iam.Service }
 
-// HasAccount implements [sts.Principals].
-func (p stsPrincipals) HasAccount(id string) bool { return p.HasRootKey(id) }
-
-// UniqueID implements [sts.Principals].
-func (stsPrincipals) UniqueID(string) (string, bool) { return "", false }
-
-// ARN implements [sts.Principals].
-func (stsPrincipals) ARN(string) (string, bool) { return "", false }
-
 // Role implements [sts.Principals].
-func (stsPrincipals) Role(string) (sts.Role, bool) { return sts.Role{}, false }
+func (p stsPrincipals) Role(arn string) (sts.Role, bool) {
+	r, ok := p.Service.Role(arn)
+	return sts.Role{ARN: r.ARN, ID: r.ID, AccountID: r.Account, Trust: r.Trust, MaxSession: r.MaxSession, Tags: r.Tags}, ok
+}
 
 // HasPolicy implements [sts.Principals].
-func (stsPrincipals) HasPolicy(string, string) bool { return false }
+func (p stsPrincipals) HasPolicy(account, arn string) bool {
+	_, ok := p.ManagedPolicy(account, arn)
+	return ok
+}
 
 // AccessKeyAccount implements [sts.Principals].
 func (p stsPrincipals) AccessKeyAccount(id string) (string, bool) {
