@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // set is how an operator compares a key that has several values.
 type set uint8
@@ -35,7 +38,7 @@ type verdict uint8
 const (
 	no verdict = iota + 1
 	yes
-	unresolved // the value has a policy variable without a value
+	unresolved // no match, because a policy variable in the value has no value
 )
 
 // matcher is one value of a condition.
@@ -45,13 +48,13 @@ type matcher interface {
 
 // conditions compiles a Condition element.
 func (d *Document) conditions(n *node) ([]condition, error) {
-	if n.shape != object {
+	if n.shape != anObject {
 		return nil, refuse(n.at, Syntax, "Condition is %v and should be an object", n.shape)
 	}
 	var all []condition
 	for i := range n.members {
 		op := &n.members[i]
-		if op.value.shape != object {
+		if op.value.shape != anObject {
 			return nil, refuse(op.value.at, Syntax, "%s is %v and should be an object of condition keys", excerpt(op.name), op.value.shape)
 		}
 		seen := map[string]bool{}
@@ -91,13 +94,13 @@ func (d *Document) condition(op, m *member) (condition, error) {
 		}
 	}
 	values := []node{m.value}
-	if m.value.shape == array {
+	if m.value.shape == anArray {
 		values = m.value.items
 	}
 	for i := range values {
 		v := &values[i]
 		switch v.shape {
-		case text, number, boolean: // without quotes it is the text that was written
+		case aString, aNumber, aBoolean: // without quotes it is the text that was written
 		default:
 			return c, refuse(v.at, Syntax, "a value of %s is %v and should be a string", excerpt(m.name), v.shape)
 		}
@@ -135,30 +138,24 @@ func singleValued(name string) string {
 // met reports whether the condition is met.
 func (c *condition) met(ctx Context) bool {
 	got, present := lookup(ctx, c.name)
-	if c.null {
-		for _, absent := range c.absent {
-			if absent != present {
-				return true
-			}
-		}
-		return false
+	if present && (c.null || c.set != noSet) && len(got.Strings) == 1 && got.Strings[0] == "" {
+		present = false // an empty string counts as no value, for these alone
 	}
-	if !present {
-		return c.metWithout(ctx)
-	}
-	switch c.set {
-	case noSet:
-		// Which of several values an operator without a set compares is not
-		// defined, so such a condition is never met.
-		return !got.Multi && len(got.Strings) == 1 && c.meets(got.Strings[0], ctx)
-	case forAllValues:
+	switch {
+	case c.null:
+		return slices.Contains(c.absent, !present)
+	case !present && (c.ifExists || c.set == forAllValues):
+		return true
+	case !present:
+		return c.negated && c.set == noSet
+	case c.set == forAllValues:
 		for _, v := range got.Strings {
 			if !c.meets(v, ctx) {
 				return false
 			}
 		}
 		return true
-	default:
+	case c.set == forAnyValue:
 		for _, v := range got.Strings {
 			if c.meets(v, ctx) {
 				return true
@@ -166,44 +163,28 @@ func (c *condition) met(ctx Context) bool {
 		}
 		return false
 	}
+	// Which of several values an operator without a set compares is not
+	// defined, so such a condition is never met.
+	return !c.needsSet(got) && c.meets(got.Strings[0], ctx)
 }
 
-// metWithout reports whether the condition is met by a request without the key.
-func (c *condition) metWithout(ctx Context) bool {
-	switch {
-	case c.ifExists, c.set == forAllValues:
-		return true
-	case c.set == forAnyValue:
-		return false
-	}
-	// A negated operator is met, unless it cannot be told what it negates.
-	return c.negated && !c.unresolved(ctx)
+// needsSet reports whether the key may have several values, and the operator is
+// for one.
+func (c *condition) needsSet(got Value) bool {
+	return !c.null && c.set == noSet && (got.Multi || len(got.Strings) > 1)
 }
 
 // meets reports whether one value of the request is among the condition's, or
-// for a negated operator that it is not. A negated operator is not met while a
-// variable in it has no value: what it excludes is not known.
+// for a negated operator that it is not. A policy variable without a value makes
+// its value match nothing, so that a negated operator is met.
+//
+// Source: IAM User Guide, "IAM policy elements: Variables and tags", "Policy
+// variables with no value".
 func (c *condition) meets(got string, ctx Context) bool {
-	matched := false
 	for _, m := range c.matchers {
-		switch m.match(got, ctx) {
-		case yes:
-			matched = true
-		case unresolved:
-			if c.negated {
-				return false
-			}
+		if m.match(got, ctx) == yes {
+			return !c.negated
 		}
 	}
-	return matched != c.negated
-}
-
-// unresolved reports whether a value has a policy variable without a value.
-func (c *condition) unresolved(ctx Context) bool {
-	for _, m := range c.matchers {
-		if m.match("", ctx) == unresolved {
-			return true
-		}
-	}
-	return false
+	return c.negated
 }

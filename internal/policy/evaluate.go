@@ -94,28 +94,21 @@ func (s *Statement) action(action string) bool {
 }
 
 // resource reports whether s concerns the resource. A variable without a value
-// matches nothing, and a NotResource with one leaves the statement without
-// effect: it cannot be told what it excepts.
+// matches nothing.
 func (s *Statement) resource(kind Kind, r *Request) bool {
 	if kind == Trust {
 		return true
 	}
-	matched := false
 	for i := range s.resources {
 		p := &s.resources[i]
-		glob, ok := p.resolve(r.Context)
-		switch {
-		case !ok && s.notResource:
-			return false
-		case !ok:
-		case kind == Key && p.wildcards && glob != starStr:
-			// A key policy is of one key, which "*" stands for; any other
-			// pattern has no effect.
-		default:
-			matched = matched || matchGlob(glob, r.Resource)
+		if kind == Key && p.wildcards && p.glob != starStr {
+			continue // a key policy is of one key, which "*" stands for; no other pattern has an effect
+		}
+		if glob, ok := p.resolve(r.Context); ok && matchGlob(glob, r.Resource) {
+			return !s.notResource
 		}
 	}
-	return matched != s.notResource
+	return s.notResource
 }
 
 // met reports whether all conditions are met.

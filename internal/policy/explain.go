@@ -88,7 +88,7 @@ func (c *condition) explain(ctx Context) ConditionTrace {
 	if !present {
 		t.Got = nil
 	}
-	t.NeedsSet = present && !c.null && c.set == noSet && (got.Multi || len(got.Strings) > 1)
+	t.NeedsSet = present && c.needsSet(got)
 	for i, m := range c.matchers {
 		if m.match("", ctx) == unresolved {
 			t.Unresolved = append(t.Unresolved, c.wanted[i])

@@ -15,15 +15,15 @@ const maxDepth = 8
 type shape uint8
 
 const (
-	null shape = iota + 1
-	boolean
-	number
-	text
-	array
-	object
+	aNull shape = iota + 1
+	aBoolean
+	aNumber
+	aString
+	anArray
+	anObject
 )
 
-var shapes = [...]string{null: "null", boolean: "a boolean", number: "a number", text: "a string", array: "an array", object: "an object"}
+var shapes = [...]string{aNull: "null", aBoolean: "a boolean", aNumber: "a number", aString: "a string", anArray: "an array", anObject: "an object"}
 
 func (s shape) String() string { return name(shapes[:], s) }
 
@@ -117,16 +117,16 @@ func (r *reader) value(depth int) (node, error) {
 	var err error
 	switch c := r.peek(); {
 	case c == '{':
-		n.shape = object
+		n.shape = anObject
 		n.members, err = r.object(depth)
 	case c == '[':
-		n.shape = array
+		n.shape = anArray
 		n.items, err = r.array(depth)
 	case c == '"':
-		n.shape = text
+		n.shape = aString
 		n.text, err = r.string()
 	case c == '-' || '0' <= c && c <= '9':
-		n.shape = number
+		n.shape = aNumber
 		n.text, err = r.number()
 	default:
 		n.shape, n.text, err = r.word()
@@ -206,7 +206,7 @@ func (r *reader) word() (shape, string, error) {
 	for _, w := range []struct {
 		text  string
 		shape shape
-	}{{"true", boolean}, {"false", boolean}, {"null", null}} {
+	}{{"true", aBoolean}, {"false", aBoolean}, {"null", aNull}} {
 		if len(rest) >= len(w.text) && string(rest[:len(w.text)]) == w.text {
 			r.at += len(w.text)
 			return w.shape, w.text, nil

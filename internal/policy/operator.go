@@ -229,24 +229,32 @@ func (m *arnPattern) match(got string, c Context) verdict {
 	return is(matched)
 }
 
-// truth is a value of Bool.
-type truth bool
+// truth is a value of Bool, which may be a policy variable.
+type truth struct{ pattern }
 
-func compileBool(v *node, _ bool) (matcher, error) {
-	b, ok := parseBool(v.text)
-	if !ok {
+func compileBool(v *node, variables bool) (matcher, error) {
+	p, err := compileText(v, false, variables)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := parseBool(p.glob); p.parts == nil && !ok {
 		return nil, refuse(v.at, InvalidConditionValue, "%q is neither true nor false, which Bool compares with", excerpt(v.text))
 	}
-	return truth(b), nil
+	return &truth{p}, nil
 }
 
 func parseBool(s string) (value, ok bool) {
 	return strings.EqualFold(s, "true"), strings.EqualFold(s, "true") || strings.EqualFold(s, "false")
 }
 
-func (m truth) match(got string, _ Context) verdict {
+func (m *truth) match(got string, c Context) verdict {
+	text, ok := m.resolve(c)
+	if !ok {
+		return unresolved
+	}
+	want, wantOK := parseBool(text)
 	b, ok := parseBool(got)
-	return is(ok && b == bool(m))
+	return is(ok && wantOK && b == want)
 }
 
 // binary is a value of BinaryEquals: bytes, of which both sides have the Base64.

@@ -40,12 +40,12 @@ func (d *Document) parse() error {
 		m := &root.members[i]
 		switch m.name {
 		case "Version":
-			if m.value.shape != text || m.value.text != Version2008 && m.value.text != Version2012 {
+			if m.value.shape != aString || m.value.text != Version2008 && m.value.text != Version2012 {
 				return refuse(m.value.at, InvalidVersion, "Version must be %q or %q", Version2012, Version2008)
 			}
 			d.version = m.value.text
 		case "Id":
-			if m.value.shape != text {
+			if m.value.shape != aString {
 				return refuse(m.value.at, Syntax, "Id is %v and should be a string", m.value.shape)
 			}
 		case "Statement":
@@ -57,7 +57,7 @@ func (d *Document) parse() error {
 	if statements == nil {
 		return refuse(root.at, MissingStatement, "the policy has no Statement")
 	}
-	items, err := oneOrMore(statements, object, "Statement")
+	items, err := oneOrMore(statements, anObject, "Statement")
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func oneOrMore(n *node, s shape, element string) ([]node, error) {
 	if n.shape == s {
 		return []node{*n}, nil
 	}
-	if n.shape != array {
+	if n.shape != anArray {
 		return nil, refuse(n.at, Syntax, "%s is %v and should be %v or an array", element, n.shape, s)
 	}
 	for i := range n.items {
@@ -165,9 +165,9 @@ func (d *Document) statement(s *Statement, n *node) error {
 	switch {
 	case e.effect == nil:
 		return refuse(n.at, InvalidEffect, "the statement has no Effect")
-	case e.effect.shape == text && e.effect.text == "Allow":
+	case e.effect.shape == aString && e.effect.text == "Allow":
 		s.Effect = Allow
-	case e.effect.shape == text && e.effect.text == "Deny":
+	case e.effect.shape == aString && e.effect.text == "Deny":
 		s.Effect = Deny
 	default:
 		return refuse(e.effect.at, InvalidEffect, "Effect must be \"Allow\" or \"Deny\"")
@@ -184,7 +184,7 @@ func (d *Document) statement(s *Statement, n *node) error {
 }
 
 func (d *Document) sid(n *node) (string, error) {
-	if n.shape != text {
+	if n.shape != aString {
 		return "", refuse(n.at, Syntax, "Sid is %v and should be a string", n.shape)
 	}
 	if d.kind == Identity || d.kind == Trust || d.kind == ServiceControl {
@@ -224,20 +224,20 @@ func (d *Document) principalElement(s *Statement, n *node, e *elements) error {
 // names principals of type AWS.
 func (d *Document) principals(n *node) (*principals, error) {
 	e := &principals{}
-	if n.shape == text {
+	if n.shape == aString {
 		if n.text != "*" {
 			return nil, refuse(n.at, InvalidPrincipal, "Invalid principal in policy: %q; write {\"AWS\": …}", excerpt(n.text))
 		}
 		e.everyone = true
 		return e, nil
 	}
-	if n.shape != object {
+	if n.shape != anObject {
 		return nil, refuse(n.at, Syntax, "a principal is %v and should be \"*\" or an object", n.shape)
 	}
 	found := false
 	for i := range n.members {
 		m := &n.members[i]
-		values, err := oneOrMore(&m.value, text, m.name)
+		values, err := oneOrMore(&m.value, aString, m.name)
 		if err != nil {
 			return nil, err
 		}
@@ -296,7 +296,7 @@ func (d *Document) actionElement(s *Statement, n *node, e *elements) error {
 	at := n.at
 	if a != nil {
 		at = a.at
-		if items, err = oneOrMore(a, text, "Action"); err != nil {
+		if items, err = oneOrMore(a, aString, "Action"); err != nil {
 			return err
 		}
 	}
@@ -351,7 +351,7 @@ func (d *Document) resourceElement(s *Statement, n *node, e *elements) error {
 	at := n.at
 	if r != nil {
 		at = r.at
-		if items, err = oneOrMore(r, text, "Resource"); err != nil {
+		if items, err = oneOrMore(r, aString, "Resource"); err != nil {
 			return err
 		}
 	}
@@ -363,7 +363,7 @@ func (d *Document) resourceElement(s *Statement, n *node, e *elements) error {
 	}
 	for i := range items {
 		v := items[i].text
-		if d.kind != Key && v != "*" && (!strings.HasPrefix(v, "arn:") || strings.Count(v, ":") < 5) && !strings.HasPrefix(v, "arn:*") {
+		if d.kind != Key && !isResource(v) {
 			return refuse(items[i].at, InvalidResource, "Resource %s must be in ARN format or \"*\".", excerpt(v))
 		}
 		p, detail := compilePattern(v, true, d.version == Version2012)
@@ -373,4 +373,10 @@ func (d *Document) resourceElement(s *Statement, n *node, e *elements) error {
 		s.resources = append(s.resources, p)
 	}
 	return nil
+}
+
+// isResource reports whether s can be a resource: "*" or an ARN, of which a star
+// may stand for several parts.
+func isResource(s string) bool {
+	return s == "*" || strings.HasPrefix(s, "arn:") && (strings.Count(s, ":") >= 5 || strings.Contains(s, "*"))
 }

@@ -170,8 +170,8 @@ func isProvider(s string) bool {
 }
 
 // canonicalAccount returns the account whose canonical user id s is. Here it is
-// the account id, padded with zeros on the left to 64 digits.
+// the account id, filled up with zeros to 64 digits.
 func canonicalAccount(s string) (string, bool) {
-	id := strings.TrimPrefix(s, strings.Repeat("0", 52))
-	return id, len(s) == 64 && isAccountID(id)
+	id, ok := strings.CutSuffix(s, strings.Repeat("0", 64-12))
+	return id, ok && isAccountID(id)
 }

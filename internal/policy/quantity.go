@@ -9,7 +9,7 @@ import (
 // decimal is a number of a policy or a request, compared exactly: digits without
 // leading zeros before the point and without trailing ones after it.
 type decimal struct {
-	negative       bool
+	negative    bool
 	whole, frac string
 }
 

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // pattern is a value with policy variables and wildcards, compiled.
 //
@@ -139,7 +142,7 @@ func (v *part) value(c Context) (string, bool) {
 	switch {
 	case !ok:
 		return v.byDefault, v.hasDefault
-	case got.Multi || len(got.Strings) != 1 || hasWildcard(got.Strings[0]):
+	case got.Multi || len(got.Strings) != 1 || !utf8.ValidString(got.Strings[0]):
 		return "", false
 	}
 	return got.Strings[0], true

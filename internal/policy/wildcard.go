@@ -22,8 +22,8 @@ func hasWildcard(glob string) bool {
 // character, newline and colon and slash included.
 //
 // What stands between two stars is looked for once, from the left, because a
-// later place could not help what follows: there is no way back. Each piece
-// costs a search in what is left of s.
+// later place could not help what follows: there is no way back, and each piece
+// costs one search in what is left of s.
 func matchGlob(glob, s string) bool {
 	piece, glob, more := strings.Cut(glob, starStr)
 	n, ok := matchPrefix(piece, s)
@@ -94,6 +94,9 @@ func findPiece(piece, s string) int {
 			return -1
 		}
 		return i + len(piece)
+	}
+	if len(piece) > 64 && len(s) > 64 {
+		return newFinder(piece).find(s)
 	}
 	for i := 0; i < len(s); {
 		if n, ok := matchPrefix(piece, s[i:]); ok {
