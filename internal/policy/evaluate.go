@@ -1,29 +1,56 @@
 package policy
 
+import "bytes"
+
 // index finds the statements that may concern an action, so that a document
 // that is mostly about other actions costs little.
 type index struct {
-	exact map[string][]uint32 // lower-case action → statements that name it without wildcards
-	other []uint32            // statements with a wildcard or NotAction
+	exact    map[string][]uint32 // lower-case action → statements that name it without wildcards
+	services map[string][]uint32 // vendor → statements with wildcards or NotAction that may concern it
+	other    []uint32            // the same for a vendor that services has not
 }
 
 func newIndex(statements []Statement) index {
-	x := index{exact: map[string][]uint32{}}
+	x := index{exact: map[string][]uint32{}, services: map[string][]uint32{}}
+	for i := range statements {
+		for j := range statements[i].actions {
+			x.services[statements[i].actions[j].vendor] = nil
+		}
+	}
+	delete(x.services, "")
 	for i := range statements {
 		s := &statements[i]
-		other := s.notAction
-		for _, a := range s.actions {
-			if s.notAction || hasWildcard(a) {
-				other = true
-			} else if of := x.exact[a]; len(of) == 0 || of[len(of)-1] != uint32(i) {
-				x.exact[a] = append(of, uint32(i))
+		everywhere := s.notAction
+		vendors := map[string]bool{}
+		for j := range s.actions {
+			switch a := &s.actions[j]; {
+			case s.notAction:
+			case a.vendor == "":
+				everywhere = true
+			case a.exact():
+				x.exact[a.glob] = add(x.exact[a.glob], i)
+			default:
+				vendors[a.vendor] = true
 			}
 		}
-		if other {
-			x.other = append(x.other, uint32(i))
+		if everywhere {
+			x.other = add(x.other, i)
+		}
+		for v := range x.services {
+			if everywhere || vendors[v] {
+				x.services[v] = add(x.services[v], i)
+			}
 		}
 	}
 	return x
+}
+
+// add adds statement i to a list in growing order, once.
+func add(list []uint32, i int) []uint32 {
+	if len(list) > 0 && list[len(list)-1] == uint32(i) {
+		return list
+	}
+	return append(list, uint32(i))
 }
 
 // maxAction is longer than any action there is.
@@ -33,35 +60,42 @@ const maxAction = 128
 // policy variables take part it does not allocate.
 func (d *Document) Evaluate(r *Request) Outcome {
 	var out Outcome
-	if len(r.Action) > maxAction {
-		for i := range d.statements {
-			d.consider(&out, &d.statements[i], r, false)
-		}
-		return out
-	}
 	var buf [maxAction]byte
-	for i := range len(r.Action) {
-		buf[i] = lower(r.Action[i])
+	action := appendLower(buf[:0], r.Action)
+	exact := d.index.exact[string(action)]
+	other, ok := d.index.services[string(action[:max(bytes.IndexByte(action, ':'), 0)])]
+	if !ok {
+		other = d.index.other
 	}
-	exact, other := d.index.exact[string(buf[:len(r.Action)])], d.index.other
 	for len(exact) > 0 || len(other) > 0 {
 		switch {
 		case len(other) == 0 || len(exact) > 0 && exact[0] < other[0]:
-			d.consider(&out, &d.statements[exact[0]], r, true)
+			d.consider(&out, &d.statements[exact[0]], r, nil)
 			exact = exact[1:]
 		case len(exact) > 0 && exact[0] == other[0]:
 			exact = exact[1:]
 		default:
-			d.consider(&out, &d.statements[other[0]], r, false)
+			d.consider(&out, &d.statements[other[0]], r, action)
 			other = other[1:]
 		}
 	}
 	return out
 }
 
-// consider adds to out what s says. Named says that s names the action.
-func (d *Document) consider(out *Outcome, s *Statement, r *Request, named bool) {
-	if s.inert || s.Effect == Deny && out.Deny != nil || !named && !s.action(r.Action) {
+// appendLower appends s to dst with its ASCII letters in lower case.
+func appendLower(dst []byte, s string) []byte {
+	for i := range len(s) {
+		dst = append(dst, lower(s[i]))
+	}
+	return dst
+}
+
+// consider adds to out what s says. Action is nil where s is known to name it.
+func (d *Document) consider(out *Outcome, s *Statement, r *Request, action []byte) {
+	switch {
+	case s.inert, s.Effect == Deny && out.Deny != nil, s.Effect == Allow && out.Allow != nil && s.principals == nil:
+		return
+	case action != nil && !s.action(action):
 		return
 	}
 	var match Match
@@ -83,10 +117,10 @@ func (d *Document) consider(out *Outcome, s *Statement, r *Request, named bool) 
 	}
 }
 
-// action reports whether s concerns an action.
-func (s *Statement) action(action string) bool {
-	for _, glob := range s.actions {
-		if matchAction(glob, action) {
+// action reports whether s concerns an action in lower case.
+func (s *Statement) action(action []byte) bool {
+	for i := range s.actions {
+		if s.actions[i].match(action) {
 			return !s.notAction
 		}
 	}
@@ -104,7 +138,7 @@ func (s *Statement) resource(kind Kind, r *Request) bool {
 		if kind == Key && p.wildcards && p.glob != starStr {
 			continue // a key policy is of one key, which "*" stands for; no other pattern has an effect
 		}
-		if glob, ok := p.resolve(r.Context); ok && matchGlob(glob, r.Resource) {
+		if p.matches(r.Resource, r.Context) {
 			return !s.notResource
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Statement) explain(kind Kind, r *Request) Trace {
 			fail(ElementPrincipal)
 		}
 	}
-	if len(s.actions) == 0 || !s.action(r.Action) {
+	if len(s.actions) == 0 || !s.action(appendLower(nil, r.Action)) {
 		fail(ElementAction)
 	}
 	if kind != Trust && len(s.resources) == 0 || !s.resource(kind, r) {

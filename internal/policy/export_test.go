@@ -8,8 +8,8 @@ func MatchPattern(pattern, s string) bool {
 
 // MatchAction matches an action with a pattern.
 func MatchAction(pattern, action string) bool {
-	glob, detail := compileAction(pattern)
-	return detail == "" && matchAction(glob, action)
+	a, detail := compileAction(pattern)
+	return detail == "" && a.match(appendLower(nil, action))
 }
 
 // FindLong finds as findPiece does in long texts.

@@ -307,34 +307,13 @@ func (d *Document) actionElement(s *Statement, n *node, e *elements) error {
 		s.inert = true // KMS takes it, and it does nothing
 	}
 	for i := range items {
-		glob, detail := compileAction(items[i].text)
+		a, detail := compileAction(items[i].text)
 		if detail != "" {
 			return refuse(items[i].at, InvalidAction, "%s", detail)
 		}
-		s.actions = append(s.actions, glob)
+		s.actions = append(s.actions, a)
 	}
 	return nil
-}
-
-// compileAction returns the glob of an action in lower case, or the detail of
-// what is wrong with it.
-func compileAction(s string) (glob, detail string) {
-	vendor, action, ok := strings.Cut(s, ":")
-	switch {
-	case s == "*" || s == "*:*":
-	case !ok || vendor == "" || action == "":
-		return "", "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-	case !all(vendor, func(c byte) bool { return isAlphanumeric(c) || c == '-' }):
-		return "", "Vendor " + excerpt(vendor) + " is not valid"
-	case !all(action, func(c byte) bool { return isAlphanumeric(c) || strings.IndexByte("*?-_.", c) >= 0 }):
-		return "", "\"" + excerpt(s) + "\" is no action: it has letters, digits, * and ? after its vendor"
-	}
-	p, _ := compilePattern(strings.ToLower(s), true, false)
-	return p.glob, ""
-}
-
-func isAlphanumeric(c byte) bool {
-	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 func (d *Document) resourceElement(s *Statement, n *node, e *elements) error {

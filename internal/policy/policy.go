@@ -164,7 +164,7 @@ type Statement struct {
 	principals   *principals // nil in kinds without
 	notPrincipal bool
 
-	actions   []string // globs in lower case
+	actions   []actionPattern
 	notAction bool
 
 	resources   []pattern // nil in a trust policy

@@ -10,6 +10,7 @@ import (
 // Source: IAM User Guide, "IAM policy elements: Variables and tags".
 type pattern struct {
 	glob      string // without variables: what matchGlob takes
+	prefix    int    // length of glob up to its first wildcard
 	wildcards bool   // of the document's text
 	parts     []part // with variables: glob and variable by turns; nil without
 }
@@ -67,6 +68,7 @@ func compilePattern(s string, wildcards, variables bool) (pattern, string) {
 	}
 	if !hasVariable {
 		p.glob = run.String()
+		p.prefix = firstWildcard(p.glob)
 		return p, ""
 	}
 	flush()
@@ -133,6 +135,16 @@ func (p *pattern) resolve(c Context) (glob string, ok bool) {
 		b.WriteString(s)
 	}
 	return b.String(), true
+}
+
+// matches reports whether the pattern matches all of s.
+func (p *pattern) matches(s string, c Context) bool {
+	if p.parts == nil {
+		// Most patterns are of something else, which their beginning says.
+		return len(s) >= p.prefix && s[:p.prefix] == p.glob[:p.prefix] && matchGlob(p.glob[p.prefix:], s[p.prefix:])
+	}
+	glob, ok := p.resolve(c)
+	return ok && matchGlob(glob, s)
 }
 
 // value returns the value of a variable. A key with several values has none

@@ -13,9 +13,14 @@ const (
 	starStr = string("\xff")
 )
 
-// hasWildcard reports whether a glob has a wildcard.
-func hasWildcard(glob string) bool {
-	return strings.IndexByte(glob, star) >= 0 || strings.IndexByte(glob, anyOne) >= 0
+// firstWildcard returns the place of a glob's first wildcard, its length without one.
+func firstWildcard(glob string) int {
+	for i := range len(glob) {
+		if glob[i] == star || glob[i] == anyOne {
+			return i
+		}
+	}
+	return len(glob)
 }
 
 // matchGlob reports whether glob matches all of s. Wildcards match every
@@ -25,6 +30,9 @@ func hasWildcard(glob string) bool {
 // later place could not help what follows: there is no way back, and each piece
 // costs one search in what is left of s.
 func matchGlob(glob, s string) bool {
+	if glob == starStr {
+		return true
+	}
 	piece, glob, more := strings.Cut(glob, starStr)
 	n, ok := matchPrefix(piece, s)
 	if !ok || !more {
@@ -106,33 +114,6 @@ func findPiece(piece, s string) int {
 		i += size
 	}
 	return -1
-}
-
-// matchAction reports whether glob, in lower case, matches an action in any
-// case. Actions are short and in ASCII; glob may be long, so it is walked once,
-// and only the run since the last star again.
-func matchAction(glob, action string) bool {
-	g, a := 0, 0
-	lastStar, resume := -1, 0
-	for a < len(action) {
-		switch {
-		case g < len(glob) && glob[g] == star:
-			lastStar, resume = g, a
-			g++
-		case g < len(glob) && (glob[g] == anyOne || glob[g] == lower(action[a])):
-			g++
-			a++
-		case lastStar >= 0:
-			resume++
-			g, a = lastStar+1, resume
-		default:
-			return false
-		}
-	}
-	for g < len(glob) && glob[g] == star {
-		g++
-	}
-	return g == len(glob)
 }
 
 // lower returns an ASCII letter in lower case, and any other byte as it is.
