@@ -25,16 +25,25 @@ package %s
 // us: they become secret.Bytes, which hold the text as it was on the wire.
 var secretStrings = []string{"SSECustomerKey", "CopySourceSSECustomerKey", "accessKeySecretType"}
 
+// and lists operations.
+func and(list, op string) string {
+	if list == "" {
+		return op
+	}
+	return list + " and " + op
+}
+
 // generate returns the Go source of a service's shapes.
 func generate(s service, f *model.File) ([]byte, error) {
 	g := generator{file: f}
-	inputs, outputs := map[string]string{}, map[string]string{} // shape to operation
-	for _, op := range f.Operations {
+	inputs, outputs := map[string]string{}, map[string]string{} // shape to operations
+	for _, name := range slices.Sorted(maps.Keys(f.Operations)) {
+		op := f.Operations[name]
 		if op.Input != nil {
-			inputs[op.Input.Shape] = op.Name
+			inputs[op.Input.Shape] = and(inputs[op.Input.Shape], op.Name)
 		}
 		if op.Output != nil {
-			outputs[op.Output.Shape] = op.Name
+			outputs[op.Output.Shape] = and(outputs[op.Output.Shape], op.Name)
 		}
 	}
 	var body bytes.Buffer
