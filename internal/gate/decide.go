@@ -53,6 +53,9 @@ type Request struct {
 	// Grant returns the id of a grant on the KMS key that allows the request, if
 	// there is one. It is called when no policy does. Nil: there are no grants.
 	Grant func() (id string, ok bool)
+	// AccountGrant is Grant for what was granted to the caller's account: it
+	// allows the request where the caller's identity policies do too.
+	AccountGrant func() (id string, ok bool)
 }
 
 // Decision is the answer to a Request.
@@ -66,7 +69,8 @@ type Decision struct {
 
 // Decide decides. It is a pure function, and refuses whatever it does not know:
 //
-//   - A resource of another account is refused, grants or not.
+//   - What Request.Grant or Request.AccountGrant allows is allowed.
+//   - A resource of another account is else refused.
 //   - A grant allows its grantee, matched exactly, its operations.
 //   - A resource policy other than the default one is refused.
 //   - The root user of the account passes. A user of the account passes with
@@ -76,6 +80,16 @@ type Decision struct {
 // access to AWS KMS keys", and IAM User Guide, "Troubleshoot access denied
 // error messages".
 func Decide(c identity.Caller, r Request) Decision {
+	if r.Grant != nil {
+		if _, ok := r.Grant(); ok {
+			return Decision{Allowed: true}
+		}
+	}
+	if r.AccountGrant != nil && Decide(c, Request{Action: r.Action, Resource: r.Resource, Identity: r.Identity}).Allowed {
+		if _, ok := r.AccountGrant(); ok {
+			return Decision{Allowed: true}
+		}
+	}
 	if r.ResourceAccount != "" && r.ResourceAccount != c.AccountID {
 		return refused("no resource-based policy", r.Action)
 	}

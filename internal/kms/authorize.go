@@ -31,30 +31,30 @@ func (s *Service) authorizeAs(ctx context.Context, call *gate.Call, action strin
 		call.AddResource(k.arn, k.key.Account, resourceType)
 		call.Share(k.key.Account)
 	}
-	return s.checkGrantTokens(ctx, call, k, with.grantTokens)
+	return s.checkGrantTokens(with.grantTokens)
 }
 
 // decide asks the gate about an action on k.
 func (s *Service) decide(ctx context.Context, call *gate.Call, action string, k *snapshot, with conditions) error {
-	with.ctx, with.service, with.call, with.key = ctx, s, call, k
-	grant := with.through
-	if grant == nil {
-		grant = s.grantFor(ctx, call, action, k, with.encryptionContext, with.grantTokens)
-	}
+	with.ctx, with.service, with.call, with.action, with.key = ctx, s, call, action, k
 	return with.answer(call.Authorize(gate.Request{
 		Action: action, Resource: k.arn, ResourceAccount: k.key.Account,
-		Kind: policy.Key, Context: &with, CrossAccount: crossAccount(call.Op.Name), Grant: grant,
+		Kind: policy.Key, Context: &with, CrossAccount: crossAccount(call.Op.Name), Grant: with.ownGrant, AccountGrant: with.accountGrant,
 		ResourcePolicy: k.policy, DefaultPolicy: k.policyDelegates(call, action),
 	}))
 }
 
 // answer returns what was decided; or why a question of a policy had no answer,
-// when the decision is to allow.
+// when the decision is to allow, or why a grant was passed over that might have
+// allowed the request, when it is not.
 func (c *conditions) answer(decided error) error {
-	if decided != nil {
-		return decided
+	switch {
+	case decided == nil:
+		return c.failed
+	case c.unread != nil:
+		return c.unread
 	}
-	return c.failed
+	return decided
 }
 
 // authorizeAccount asks the gate about an operation that is about no key:

@@ -34,17 +34,19 @@ type conditions struct {
 	grant             *grantConditions  // of the operations on grants
 
 	grantTokens []string // no policy asks for them
-	// through is asked for a grant that allows the request instead of
-	// Service.grantFor, where the encryption context does not tell.
-	through func() (grantID string, ok bool)
+	// through says what grants allow the request, where the action and the
+	// encryption context do not tell.
+	through func(*grantSet) (grantID string, ok bool)
 
 	// Set by the decision.
 	ctx     context.Context // of the call: kms:ResourceAliases is read from the store
 	service *Service
 	call    *gate.Call
+	action  string    // kms:Decrypt
 	key     *snapshot // nil: the decision is not about a key
 	alias   bool      // it is about an alias
 	failed  error     // a question that has no answer; whatever was decided does not hold
+	unread  error     // grants that could not be read, or trusted; a denial does not hold
 }
 
 // grantConditions are the condition keys of the operations on grants. Empty

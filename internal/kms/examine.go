@@ -31,7 +31,7 @@ func NewExaminer(st *store.Store, module *hsm.Module, rowMAC store.MAC, headerMA
 	return &Examiner{st, kmsdb.New(st, rowMAC), module, headerMAC, map[string]*hsm.BackingKey{}}
 }
 
-// Keys checks every key and alias, and returns how many keys there are.
+// Keys checks every key, alias and grant, and returns how many keys there are.
 func (e *Examiner) Keys(ctx context.Context) (int, error) { return e.db.Examine(ctx, e.module) }
 
 // DataKey opens the data key of an object of the account and region: of SSE-S3

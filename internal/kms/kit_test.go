@@ -46,12 +46,14 @@ type kit struct {
 	log       *strings.Builder // of the service; read it when nothing runs
 	now       atomic.Pointer[time.Time]
 	destroyed func(*store.Tx, string) error // Config.Destroyed from the next reopen on
+	people    people                        // Config.Principals
+	maxGrants int                           // Config.MaxGrants from the next reopen on
 	tick      func()                        // called when the service looks at the clock, if not nil
 }
 
 func newKit(t testing.TB) *kit {
 	t.Helper()
-	k := &kit{t: t, dir: t.TempDir(), log: new(strings.Builder)}
+	k := &kit{t: t, dir: t.TempDir(), log: new(strings.Builder), people: everybody()}
 	k.now.Store(new(time.Date(2026, 11, 23, 11, 2, 3, 987_654_321, time.UTC)))
 	root := filepath.Join(t.TempDir(), "root.key")
 	k.check(hsm.CreateRootKeyFile(root))
@@ -112,6 +114,7 @@ func (k *kit) open() {
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Gate: k.gate,
 		Regions: []string{region, region2}, Destroyed: k.destroyed,
+		Principals: k.people, MaxGrants: k.maxGrants,
 		Clock: func() time.Time {
 			if k.tick != nil {
 				k.tick()

@@ -15,6 +15,7 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +27,11 @@ import (
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// Config is what a [Service] is made of. Every field but the last three is required.
+// Config is what a [Service] is made of. Store to Regions are required.
 type Config struct {
 	Store     *store.Store
 	Module    *hsm.Module
@@ -44,22 +46,29 @@ type Config struct {
 	// keeps the key. Nil does nothing.
 	Destroyed func(tx *store.Tx, region string) error
 
-	Clock  func() time.Time // nil means time.Now
-	Logger *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
+	// Principals knows the users and roles that grants name. Nil knows none, and
+	// every account.
+	Principals policy.Directory
+
+	MaxGrants int              // grants on one key; 0 means AWS's quota of 50,000
+	Clock     func() time.Time // nil means time.Now
+	Logger    *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
 }
 
 // Service answers KMS operations. It is safe for concurrent use.
 type Service struct {
-	db        *kmsdb.DB
-	module    *hsm.Module
-	rowMAC    *hsm.MACKey
-	headerMAC *hsm.MACKey
-	gate      *gate.Gate
-	regions   []string
-	destroyed func(tx *store.Tx, region string) error
-	clock     func() time.Time
-	drift     drift
-	log       *slog.Logger
+	db         *kmsdb.DB
+	module     *hsm.Module
+	rowMAC     *hsm.MACKey
+	headerMAC  *hsm.MACKey
+	gate       *gate.Gate
+	regions    []string
+	destroyed  func(tx *store.Tx, region string) error
+	principals policy.Directory // nil: every account and nobody else
+	maxGrants  int
+	clock      func() time.Time
+	drift      drift
+	log        *slog.Logger
 
 	// logHolds says that the database's log may hold destroyed key material.
 	logHolds atomic.Bool
@@ -67,6 +76,7 @@ type Service struct {
 
 	keys    *cache[kmsdb.KeyRef, *snapshot]
 	aliases *cache[kmsdb.AliasRef, string] // to key ids
+	grants  *cache[granteeKey, *grantSet]
 }
 
 // New makes a Service. It registers with cfg.Store.OnCommit, so no Update may
@@ -84,8 +94,10 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
 		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), destroyed: cfg.Destroyed,
+		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,
 		keys: newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
+		grants: newCache[granteeKey]((*grantSet).size),
 	}
 	s.logHolds.Store(true) // the process before this one may have died before it was emptied
 	cfg.Store.OnCommit(s.invalidate)
@@ -105,6 +117,10 @@ func (s *Service) invalidate(changes []store.Change) {
 		case store.KMSAliases:
 			if ref, ok := kmsdb.ParseAliasRow(c.Key); ok {
 				s.aliases.drop(ref)
+			}
+		case store.KMSGrants:
+			if ref, ok := kmsdb.ParseGrantRow(c.Key); ok {
+				s.grants.drop(granteeKey{ref.Key, ref.Grantee})
 			}
 		}
 	}

@@ -22,6 +22,7 @@ const EventSource = "kms.amazonaws.com"
 var (
 	opCancelKeyDeletion               = write("CancelKeyDeletion")
 	opCreateAlias                     = write("CreateAlias")
+	opCreateGrant                     = write("CreateGrant")
 	opCreateKey                       = write("CreateKey")
 	opDecrypt                         = read("Decrypt")
 	opDeleteAlias                     = write("DeleteAlias")
@@ -34,11 +35,15 @@ var (
 	opGenerateRandom                  = read("GenerateRandom")
 	opGetKeyPolicy                    = read("GetKeyPolicy")
 	opListAliases                     = read("ListAliases")
+	opListGrants                      = read("ListGrants")
 	opListKeyPolicies                 = read("ListKeyPolicies")
 	opListKeys                        = read("ListKeys")
 	opListResourceTags                = read("ListResourceTags")
+	opListRetirableGrants             = read("ListRetirableGrants")
 	opPutKeyPolicy                    = write("PutKeyPolicy")
 	opReEncrypt                       = &gate.Operation{EventSource: EventSource, Name: "ReEncrypt", Action: reEncryptFrom, ReadOnly: true}
+	opRetireGrant                     = write("RetireGrant")
+	opRevokeGrant                     = write("RevokeGrant")
 	opScheduleKeyDeletion             = write("ScheduleKeyDeletion")
 	opTagResource                     = write("TagResource")
 	opUntagResource                   = write("UntagResource")
@@ -54,9 +59,10 @@ const (
 )
 
 var operations = []*gate.Operation{
-	opCancelKeyDeletion, opCreateAlias, opCreateKey, opDecrypt, opDeleteAlias, opDescribeKey, opDisableKey, opEnableKey,
+	opCancelKeyDeletion, opCreateAlias, opCreateGrant, opCreateKey, opDecrypt, opDeleteAlias, opDescribeKey, opDisableKey, opEnableKey,
 	opEncrypt, opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opGenerateRandom, opGetKeyPolicy, opListAliases,
-	opListKeyPolicies, opListKeys, opListResourceTags, opPutKeyPolicy, opReEncrypt, opScheduleKeyDeletion,
+	opListGrants, opListKeyPolicies, opListKeys, opListResourceTags, opListRetirableGrants, opPutKeyPolicy, opReEncrypt,
+	opRetireGrant, opRevokeGrant, opScheduleKeyDeletion,
 	opTagResource, opUntagResource, opUpdateAlias, opUpdateKeyDescription,
 }
 

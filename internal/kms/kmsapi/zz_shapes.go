@@ -37,6 +37,24 @@ type CreateAliasRequest struct {
 	TargetKeyId *string `aws:"TargetKeyId"`
 }
 
+// CreateGrantRequest is the input of CreateGrant.
+type CreateGrantRequest struct {
+	KeyId             *string           `aws:"KeyId"`
+	GranteePrincipal  *string           `aws:"GranteePrincipal"`
+	RetiringPrincipal *string           `aws:"RetiringPrincipal"`
+	Operations        []GrantOperation  `aws:"Operations"`
+	Constraints       *GrantConstraints `aws:"Constraints"`
+	GrantTokens       []string          `aws:"GrantTokens"`
+	Name              *string           `aws:"Name"`
+	DryRun            *bool             `aws:"DryRun"`
+}
+
+// CreateGrantResponse is the output of CreateGrant.
+type CreateGrantResponse struct {
+	GrantToken *string `aws:"GrantToken"`
+	GrantId    *string `aws:"GrantId"`
+}
+
 // CreateKeyRequest is the input of CreateKey.
 type CreateKeyRequest struct {
 	Policy                         *string                `aws:"Policy"`
@@ -240,6 +258,49 @@ type GetKeyPolicyResponse struct {
 	PolicyName *string `aws:"PolicyName"`
 }
 
+// GrantConstraints is the structure of that name.
+type GrantConstraints struct {
+	EncryptionContextSubset map[string]string `aws:"EncryptionContextSubset"`
+	EncryptionContextEquals map[string]string `aws:"EncryptionContextEquals"`
+}
+
+// GrantListEntry is the structure of that name.
+type GrantListEntry struct {
+	KeyId             *string           `aws:"KeyId"`
+	GrantId           *string           `aws:"GrantId"`
+	Name              *string           `aws:"Name"`
+	CreationDate      *time.Time        `aws:"CreationDate"`
+	GranteePrincipal  *string           `aws:"GranteePrincipal"`
+	RetiringPrincipal *string           `aws:"RetiringPrincipal"`
+	IssuingAccount    *string           `aws:"IssuingAccount"`
+	Operations        []GrantOperation  `aws:"Operations"`
+	Constraints       *GrantConstraints `aws:"Constraints"`
+}
+
+// GrantOperation is the enumeration of that name.
+type GrantOperation string
+
+// The values of GrantOperation.
+const (
+	GrantOperationDecrypt                             GrantOperation = "Decrypt"
+	GrantOperationEncrypt                             GrantOperation = "Encrypt"
+	GrantOperationGenerateDataKey                     GrantOperation = "GenerateDataKey"
+	GrantOperationGenerateDataKeyWithoutPlaintext     GrantOperation = "GenerateDataKeyWithoutPlaintext"
+	GrantOperationReEncryptFrom                       GrantOperation = "ReEncryptFrom"
+	GrantOperationReEncryptTo                         GrantOperation = "ReEncryptTo"
+	GrantOperationSign                                GrantOperation = "Sign"
+	GrantOperationVerify                              GrantOperation = "Verify"
+	GrantOperationGetPublicKey                        GrantOperation = "GetPublicKey"
+	GrantOperationCreateGrant                         GrantOperation = "CreateGrant"
+	GrantOperationRetireGrant                         GrantOperation = "RetireGrant"
+	GrantOperationDescribeKey                         GrantOperation = "DescribeKey"
+	GrantOperationGenerateDataKeyPair                 GrantOperation = "GenerateDataKeyPair"
+	GrantOperationGenerateDataKeyPairWithoutPlaintext GrantOperation = "GenerateDataKeyPairWithoutPlaintext"
+	GrantOperationGenerateMac                         GrantOperation = "GenerateMac"
+	GrantOperationVerifyMac                           GrantOperation = "VerifyMac"
+	GrantOperationDeriveSharedSecret                  GrantOperation = "DeriveSharedSecret"
+)
+
 // KeyAgreementAlgorithmSpec is the enumeration of that name.
 type KeyAgreementAlgorithmSpec string
 
@@ -365,6 +426,22 @@ type ListAliasesResponse struct {
 	Truncated  *bool            `aws:"Truncated"`
 }
 
+// ListGrantsRequest is the input of ListGrants.
+type ListGrantsRequest struct {
+	Limit            *int32  `aws:"Limit"`
+	Marker           *string `aws:"Marker"`
+	KeyId            *string `aws:"KeyId"`
+	GrantId          *string `aws:"GrantId"`
+	GranteePrincipal *string `aws:"GranteePrincipal"`
+}
+
+// ListGrantsResponse is the output of ListGrants and ListRetirableGrants.
+type ListGrantsResponse struct {
+	Grants     []GrantListEntry `aws:"Grants,always"`
+	NextMarker *string          `aws:"NextMarker"`
+	Truncated  *bool            `aws:"Truncated"`
+}
+
 // ListKeyPoliciesRequest is the input of ListKeyPolicies.
 type ListKeyPoliciesRequest struct {
 	KeyId  *string `aws:"KeyId"`
@@ -404,6 +481,13 @@ type ListResourceTagsResponse struct {
 	Tags       []Tag   `aws:"Tags,always"`
 	NextMarker *string `aws:"NextMarker"`
 	Truncated  *bool   `aws:"Truncated"`
+}
+
+// ListRetirableGrantsRequest is the input of ListRetirableGrants.
+type ListRetirableGrantsRequest struct {
+	Limit             *int32  `aws:"Limit"`
+	Marker            *string `aws:"Marker"`
+	RetiringPrincipal *string `aws:"RetiringPrincipal"`
 }
 
 // MacAlgorithmSpec is the enumeration of that name.
@@ -489,6 +573,21 @@ type RecipientInfo struct {
 	AttestationDocument    []byte                  `aws:"AttestationDocument"`
 }
 
+// RetireGrantRequest is the input of RetireGrant.
+type RetireGrantRequest struct {
+	GrantToken *string `aws:"GrantToken"`
+	KeyId      *string `aws:"KeyId"`
+	GrantId    *string `aws:"GrantId"`
+	DryRun     *bool   `aws:"DryRun"`
+}
+
+// RevokeGrantRequest is the input of RevokeGrant.
+type RevokeGrantRequest struct {
+	KeyId   *string `aws:"KeyId"`
+	GrantId *string `aws:"GrantId"`
+	DryRun  *bool   `aws:"DryRun"`
+}
+
 // ScheduleKeyDeletionRequest is the input of ScheduleKeyDeletion.
 type ScheduleKeyDeletionRequest struct {
 	KeyId               *string `aws:"KeyId"`
@@ -571,6 +670,7 @@ const (
 	InvalidAliasNameException                    awserr.Code = "InvalidAliasNameException"
 	InvalidArnException                          awserr.Code = "InvalidArnException"
 	InvalidCiphertextException                   awserr.Code = "InvalidCiphertextException"
+	InvalidGrantIdException                      awserr.Code = "InvalidGrantIdException"
 	InvalidGrantTokenException                   awserr.Code = "InvalidGrantTokenException"
 	InvalidKeyUsageException                     awserr.Code = "InvalidKeyUsageException"
 	InvalidMarkerException                       awserr.Code = "InvalidMarkerException"

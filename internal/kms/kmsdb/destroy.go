@@ -47,8 +47,8 @@ func (d *DB) TruncateLog(ctx context.Context) error { return d.store.TruncateLog
 func (t *Tx) Store() *store.Tx { return t.tx }
 
 // DestroyKey deletes k at the revision that it was loaded at, with the tokens of
-// all its material and the aliases that stand for it, and counts it no longer.
-// Tokens and aliases go whatever has become of their rows: damage must not keep
+// all its material, the aliases that stand for it and the grants on it, and
+// counts it no longer. Tokens, aliases and grants go whatever has become of their rows: damage must not keep
 // key material alive. [store.ErrConflict] when k has changed meanwhile.
 func (t *Tx) DestroyKey(k *Key) error {
 	row := k.Ref().Row()
@@ -60,6 +60,9 @@ func (t *Tx) DestroyKey(k *Key) error {
 	}
 	aliases := store.Query{Prefix: k.Account + "/" + k.Region + "/", Ref: row}
 	if err := t.deleteAll(store.KMSAliases, aliases); err != nil {
+		return err
+	}
+	if err := t.deleteGrants(k.Ref()); err != nil {
 		return err
 	}
 	if k.Manager != Customer {

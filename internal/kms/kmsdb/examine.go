@@ -13,8 +13,9 @@ import (
 // examineBatch is how many rows are held in memory at once.
 const examineBatch = 500
 
-// Examine checks every key and alias at rest: the seals of their rows, and that
-// the tokens of their material open. It returns how many keys there are. It
+// Examine checks every key, alias and grant at rest: the seals of their rows,
+// that the tokens of the keys' material open, and that grants are on keys and are
+// found wherever they are filed. It returns how many keys there are. It
 // changes nothing.
 func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 	for after := ""; ; {
@@ -23,7 +24,10 @@ func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 			return keys, err
 		}
 		if len(rows) == 0 {
-			return keys, d.examineAliases(ctx)
+			if err := d.examineAliases(ctx); err != nil {
+				return keys, err
+			}
+			return keys, d.examineGrants(ctx)
 		}
 		for _, r := range rows {
 			k, err := decodeKey(d.mac, r)

@@ -1,11 +1,15 @@
-// Package kmsdb keeps KMS keys, their key tokens and aliases as records of the
-// metadata store, and changes them in transactions.
+// Package kmsdb keeps KMS keys, their key tokens, aliases and grants as records
+// of the metadata store, and changes them in transactions.
 //
 //	kms_keys        account/region/key-id               the key, sealed; ref: whether it is pending deletion
 //	kms_keys        service/s3/account/region           a service's own key, sealed; in no listing
 //	kms_key_tokens  the key's row / material id         wrapped key material; the token binds itself
 //	kms_aliases     account/region/alias/name           the alias, sealed; ref: its key's row
+//	kms_grants      key's row/grant-id/grantee          a grant, sealed; ref: its key's row/grantee
+//	kms_grants      named/key's row/digest              the id of a grant that has a name, sealed; in no listing
+//	kms_grant_retirers  region/retirer/account/key-id/grant-id  leads to a grant, sealed; ref: its key's row
 //	meta            kms/customer-keys/account/region    how many customer managed keys there are
+//	meta            kms/grants/key's row                how many grants the key has
 //
 // Documents are JSON. A sealed row carries a MAC over table, key, revision,
 // reference and document (see package store), and is verified on every load:

@@ -174,7 +174,7 @@ func TestSDKErrors(t *testing.T) {
 	if e, ok := errors.AsType[*types.InvalidCiphertextException](err); !ok || e.Message != nil {
 		t.Errorf("error is %v, want InvalidCiphertextException without a text", err)
 	}
-	_, err = c.ListGrants(t.Context(), &awskms.ListGrantsInput{KeyId: new("1234abcd-12ab-34cd-56ef-1234567890ab")})
+	_, err = c.GetKeyRotationStatus(t.Context(), &awskms.GetKeyRotationStatusInput{KeyId: new("1234abcd-12ab-34cd-56ef-1234567890ab")})
 	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "UnknownOperationException" {
 		t.Errorf("error is %v, want UnknownOperationException", err)
 	}

@@ -20,6 +20,7 @@ var services = []service{
 			"CreateAlias", "UpdateAlias", "DeleteAlias", "ListAliases",
 			"TagResource", "UntagResource", "ListResourceTags",
 			"GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
+			"CreateGrant", "ListGrants", "ListRetirableGrants", "RetireGrant", "RevokeGrant",
 		},
 	},
 	{
