@@ -60,6 +60,31 @@ func (s *Service) EnsureAccountIn(tx *store.Tx, id string) error {
 	return s.PutAccountIn(tx, Account{ID: id})
 }
 
+// AccountIn returns the account as it is, or what a new one is.
+func (s *Service) AccountIn(tx *store.Tx, id string) (Account, error) {
+	var doc accountDoc
+	a := Account{ID: id}
+	if !accountForm.MatchString(id) {
+		return a, nil // PutAccountIn refuses it
+	}
+	_, ok, err := s.there(tx, store.Accounts, id, &doc)
+	if !ok || err != nil {
+		return a, err
+	}
+	a.Organization, a.Management = doc.Organization, doc.Management
+	for _, l := range doc.ServiceControl {
+		level := ServiceControlLevel{Name: l.Name}
+		for _, p := range l.Policies {
+			if p.Name == FullAWSAccess {
+				p.Document = ""
+			}
+			level.Policies = append(level.Policies, ServiceControlPolicy(p))
+		}
+		a.ServiceControl = append(a.ServiceControl, level)
+	}
+	return a, nil
+}
+
 // PutAccountIn makes sure that the account exists just as it is given. Service
 // control policies are under the MAC of the account's own row: one of them
 // cannot be taken away without it.

@@ -172,6 +172,19 @@ func (s *Service) PutRoleIn(tx *store.Tx, r NewRole) error {
 	})
 }
 
+// ReserveRoleIn makes sure that there is a role of this name: a new one that
+// nobody can assume and that may do nothing, for trust policies to name it.
+func (s *Service) ReserveRoleIn(tx *store.Tx, account, path, name string) error {
+	if err := aRole.check(account, path, name); err != nil {
+		return err
+	}
+	there, err := s.exists(tx, store.Roles, rowKey(account, name))
+	if there || err != nil {
+		return err
+	}
+	return s.PutRoleIn(tx, NewRole{Account: account, Path: path, Name: name})
+}
+
 // trust is the trust policy of r with unique ids. A role that is being made is
 // not among them: like AWS, its policy can name it only once it is there.
 func (s *Service) trust(tx *store.Tx, r NewRole) (string, error) {

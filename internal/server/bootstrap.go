@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/strongroom/strongroom/internal/iam"
-	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/s3"
 	"github.com/strongroom/strongroom/internal/secret"
@@ -65,13 +64,19 @@ type plan struct {
 	s     *Server
 	steps []step
 	seen  map[string]text // what has been declared, by kind and name
+
+	trust   map[text]*document // trust policies, by the names of their roles
+	trusted map[string]bool    // whom they name
 }
 
 // steps reads secrets and checks what can be checked without the database.
 func (s *Server) steps(b *bootstrap) ([]step, error) {
-	p := &plan{s: s, seen: map[string]text{}}
+	p := &plan{s: s, seen: map[string]text{}, trust: map[text]*document{}, trusted: map[string]bool{}}
+	if err := p.principals(b.Accounts); err != nil {
+		return nil, err
+	}
 	for _, a := range b.Accounts {
-		if err := p.account(a); err != nil {
+		if err := p.resources(a); err != nil {
 			return nil, err
 		}
 	}
@@ -92,19 +97,9 @@ func (p *plan) once(kind string, scope string, name text) error {
 	return nil
 }
 
-func (p *plan) account(a bootstrapAccount) error {
-	if err := p.once("account", "", a.ID); err != nil {
-		return err
-	}
-	p.add(a.ID, func(tx *store.Tx) error { return p.s.iam.EnsureAccountIn(tx, a.ID.s) })
-	if err := p.accessKeys(a.ID, text{}, a.AccessKeys); err != nil {
-		return err
-	}
-	for _, u := range a.Users {
-		if err := p.user(a.ID, u); err != nil {
-			return err
-		}
-	}
+// resources adds the steps of an account's keys and buckets. Their policies
+// name principals, which are in place by then, of all accounts.
+func (p *plan) resources(a bootstrapAccount) error {
 	for _, k := range a.Keys {
 		if err := p.key(a.ID, k); err != nil {
 			return err
@@ -130,30 +125,19 @@ func (p *plan) region(given text) string {
 	return p.s.cfg.Regions[0]
 }
 
-func (p *plan) user(account text, u bootstrapUser) error {
-	at := u.Name.or(account)
-	if err := p.once("user", account.s, u.Name); err != nil {
-		return err
-	}
-	var arns []string
-	for _, policy := range u.Policies {
-		if policy.s == "AdministratorAccess" {
-			policy.s = identity.AdministratorAccess
-		}
-		arns = append(arns, policy.s)
-	}
-	p.add(at, func(tx *store.Tx) error {
-		return p.s.iam.PutUserIn(tx, iam.User{Account: account.s, Name: u.Name.s, PolicyARNs: arns})
-	})
-	return p.accessKeys(account, u.Name, u.AccessKeys)
-}
-
 func (p *plan) accessKeys(account, user text, keys []bootstrapAccessKey) error {
 	for _, k := range keys {
 		if err := p.once("access key", "", k.ID); err != nil {
 			return err
 		}
 		at := k.ID.or(k.Secret).or(k.SecretFile).or(user).or(account)
+		if k.Absent {
+			if k.Secret.given() || k.SecretFile.given() {
+				return at.errorf("access key %s is absent, so give no secret of it", k.ID.s)
+			}
+			p.add(at, func(tx *store.Tx) error { return p.s.iam.DeleteAccessKeyIn(tx, account.s, user.s, k.ID.s) })
+			continue
+		}
 		value, err := exclusive(at, "secret", k.Secret, k.SecretFile)
 		if err != nil {
 			return err

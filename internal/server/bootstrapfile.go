@@ -19,19 +19,23 @@ type bootstrap struct {
 type bootstrapAccount struct {
 	ID         text                 `yaml:"id"`
 	AccessKeys []bootstrapAccessKey `yaml:"accessKeys"` // of the account's root user
-	Users      []bootstrapUser      `yaml:"users"`
-	Keys       []bootstrapKey       `yaml:"keys"` // KMS keys
-	Buckets    []bootstrapBucket    `yaml:"buckets"`
-}
 
-type bootstrapUser struct {
-	Name       text                 `yaml:"name"`
-	Policies   []text               `yaml:"policies"` // names or ARNs of managed policies
-	AccessKeys []bootstrapAccessKey `yaml:"accessKeys"`
+	Organization           text               `yaml:"organization"`
+	ManagementAccount      *bool              `yaml:"managementAccount"`
+	ServiceControlPolicies []bootstrapControl `yaml:"serviceControlPolicies"`
+
+	Policies []bootstrapPolicy `yaml:"policies"` // customer managed policies
+	Groups   []bootstrapGroup  `yaml:"groups"`
+	Users    []bootstrapUser   `yaml:"users"`
+	Roles    []bootstrapRole   `yaml:"roles"`
+
+	Keys    []bootstrapKey    `yaml:"keys"` // KMS keys
+	Buckets []bootstrapBucket `yaml:"buckets"`
 }
 
 type bootstrapAccessKey struct {
 	ID         text `yaml:"id"`
+	Absent     bool `yaml:"absent"`
 	Secret     text `yaml:"secret"`
 	SecretFile text `yaml:"secretFile"`
 }
