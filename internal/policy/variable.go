@@ -79,10 +79,12 @@ func compilePattern(s string, wildcards, variables bool) (pattern, string) {
 // variableText returns what stands between ${ at the beginning of s and its },
 // and the length of all. A } in the quotes of a default does not end it.
 func variableText(s string) (inner string, n int, ok bool) {
-	quoted := false
+	quoted, comma := false, false
 	for i := 2; i < len(s); i++ {
 		switch {
-		case s[i] == '\'':
+		case s[i] == ',' && !quoted:
+			comma = true
+		case s[i] == '\'' && comma:
 			quoted = !quoted
 		case s[i] == '}' && !quoted:
 			return s[2:i], i + 1, true
@@ -94,7 +96,7 @@ func variableText(s string) (inner string, n int, ok bool) {
 func compileVariable(inner string) (part, bool) {
 	key, rest, hasDefault := strings.Cut(inner, ",")
 	key = strings.TrimSpace(key)
-	if key == "" || strings.ContainsAny(key, "'${*? \t\r\n") {
+	if key == "" || strings.ContainsAny(key, "${*?\t\r\n") {
 		return part{}, false
 	}
 	v := part{variable: strings.ToLower(key), hasDefault: hasDefault}
@@ -115,6 +117,11 @@ func excerpt(s string) string {
 	return s
 }
 
+// maxResolved bounds what variables can make of a pattern, in bytes: more than
+// any text it is compared with. A document may name one variable thousands of
+// times, and a caller give it thousands of bytes.
+const maxResolved = 64 << 10
+
 // resolve returns the pattern as a glob, and false when a variable has no value
 // in this request. What comes from the request is literal, wildcards or not.
 func (p *pattern) resolve(c Context) (glob string, ok bool) {
@@ -129,7 +136,7 @@ func (p *pattern) resolve(c Context) (glob string, ok bool) {
 			continue
 		}
 		s, ok := v.value(c)
-		if !ok {
+		if !ok || b.Len()+len(s) > maxResolved {
 			return "", false
 		}
 		b.WriteString(s)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/policy"
@@ -59,6 +60,8 @@ func variableCases() []conditionCase {
 		{"A default without a space", defaults, `{"StringEquals":{"x:k":"${aws:PrincipalTag/team,'x'}"}}`, facts{"x:k": {"x"}}, true},
 		{"An empty default", defaults, `{"StringEquals":{"x:k":"a${aws:PrincipalTag/team, ''}"}}`, facts{"x:k": {"a"}}, true},
 		{"A star in a default is a star", defaults, `{"StringLike":{"x:k":"${aws:PrincipalTag/team, '*'}"}}`, facts{"x:k": {"anything"}}, false},
+		{"A tag with a space in its key", variablesPage + "Tags as policy variables", `{"StringEquals":{"x:k":"${aws:PrincipalTag/cost center}"}}`, facts{"x:k": {"a"}, "aws:principaltag/cost center": {"a"}}, true},
+		{"A tag with a quote in its key", variablesPage + "Tags as policy variables", `{"StringEquals":{"x:k":"${aws:PrincipalTag/o'x}"}}`, facts{"x:k": {"a"}, "aws:principaltag/o'x": {"a"}}, true},
 		{"A brace in a default", defaults, `{"StringEquals":{"x:k":"${aws:PrincipalTag/team, 'a}b'}"}}`, facts{"x:k": {"a}b"}}, true},
 	}
 }
@@ -93,4 +96,15 @@ func variableStatements() []statementCase {
 		{"A default in Resource", defaults, policy.Identity, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::amzn-s3-demo-bucket-${aws:PrincipalTag/team, 'company-wide'}"}}`, policy.Request{Action: "s3:ListBucket", Resource: "arn:aws:s3:::amzn-s3-demo-bucket-company-wide"}, true},
 		{"A tag in Resource", defaults, policy.Identity, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::amzn-s3-demo-bucket-${aws:PrincipalTag/team, 'company-wide'}"}}`, policy.Request{Action: "s3:ListBucket", Resource: "arn:aws:s3:::amzn-s3-demo-bucket-yellow", Context: facts{"aws:principaltag/team": {"yellow"}}}, true},
 	}
+}
+
+// TestHostileVariables: a variable that is named thousands of times does not make
+// a text of megabytes.
+func TestHostileVariables(t *testing.T) {
+	d := parse(t, policy.Identity, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::`+strings.Repeat("${x:k}", 2000)+`"}}`)
+	r := &policy.Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b", Context: facts{"x:k": {strings.Repeat("a", 8000)}}}
+	expect(t, d, r, false)
+	r.Context = facts{"x:k": {"a"}}
+	r.Resource = "arn:aws:s3:::" + strings.Repeat("a", 2000)
+	expect(t, d, r, true)
 }
