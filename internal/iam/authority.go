@@ -148,6 +148,7 @@ func (ix *index) policiesOf(account, who string, arns []string) ([]gate.Named, e
 
 // session is what was made of a session.
 type session struct {
+	who     string           // unique id of the principal
 	of      identity.Session // what is compared of it
 	derived derived[*gate.Authority]
 }
@@ -157,13 +158,13 @@ type session struct {
 const maxSessions = 8192
 
 // sessionAuthority is the authority of a session: that of its principal, and
-// what its token says. The token is bound to its access key id, under which this
-// is kept; that the session is the same is looked at all the same.
+// what its token says. This is kept under the access key id, which another
+// session of the account may have as well: that it is of this one is looked at.
 func (s *Service) sessionAuthority(ix *index, c identity.Caller, principal func() (*gate.Authority, error)) (*gate.Authority, error) {
 	kept, ok := s.sessions.Load(c.AccessKeyID)
 	e, _ := kept.(*session)
-	if !ok || !sameSession(e.of, *c.Session) {
-		e = &session{of: *c.Session}
+	if !ok || e.who != c.PrincipalID || !sameSession(e.of, *c.Session) {
+		e = &session{who: c.PrincipalID, of: *c.Session}
 		if _, there := s.sessions.Swap(c.AccessKeyID, e); !there && s.sessionCount.Add(1) > maxSessions {
 			s.sessions.Range(func(id, _ any) bool {
 				if _, was := s.sessions.LoadAndDelete(id); was {
