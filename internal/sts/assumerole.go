@@ -128,7 +128,7 @@ func (s *Service) authorizeRole(call *gate.Call, req *stsapi.AssumeRoleRequest, 
 		}
 	}
 	if !found || role.Trust == nil {
-		return Role{}, awserr.New(stsapi.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s", call.Caller.ARN, opAssumeRole.Action, *req.RoleArn)
+		return Role{}, awserr.New(stsapi.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no role trust policy allows the %[2]s action", call.Caller.ARN, opAssumeRole.Action, *req.RoleArn)
 	}
 	return role, nil
 }
