@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"fmt"
+
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/policy"
 )
@@ -29,4 +31,44 @@ type Authority struct {
 // documents cannot be read or were tampered with: nothing is allowed then.
 type Authorities interface {
 	Authority(c identity.Caller) (*Authority, error)
+}
+
+// UseAuthorities makes a tell what callers may do. Until it is called, a caller
+// may do what AdministratorAccess allows if Caller.PolicyARNs names it, and the
+// root user of an account what is its account's. It must be called before the
+// first call.
+func (g *Gate) UseAuthorities(a Authorities) { g.authorities = a }
+
+// nobody has no documents: service principals, which are of no account.
+var nobody = new(Authority)
+
+// authority returns what c may do by its own account's documents. The error has
+// no code: the caller is not at fault.
+func (g *Gate) authority(c *identity.Caller) (*Authority, error) {
+	switch {
+	case c.Type == identity.AWSService || c.Type == identity.Anonymous:
+		return nobody, nil
+	case g.authorities != nil:
+		a, err := g.authorities.Authority(*c)
+		if err != nil {
+			return nil, fmt.Errorf("the policies of %s: %w", c.ARN, err)
+		}
+		return a, nil
+	}
+	for _, arn := range c.PolicyARNs {
+		if arn == identity.AdministratorAccess {
+			return g.administrator, nil
+		}
+	}
+	return nobody, nil
+}
+
+// administrator returns the authority of the managed policy AdministratorAccess
+// alone.
+func administrator() *Authority {
+	d, err := policy.Parse(policy.Identity, []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`))
+	if err != nil {
+		panic("gate: AdministratorAccess: " + err.Error())
+	}
+	return &Authority{Identity: []Named{{identity.AdministratorAccess, d}}}
 }

@@ -23,23 +23,23 @@ type Call struct {
 	ResponseElements    json.RawMessage // mutations only; recorded on success only
 	AdditionalEventData json.RawMessage
 
-	gate      *Gate
-	identity  []Policy // of the caller, made once
-	resources []audit.Resource
-	denied    bool   // a decision was a denial
-	stamp     *stamp // nil until the record is first made
-	streaming *stamp // of the record that Streaming wrote
-	committed bool
-	finished  bool
+	gate       *Gate
+	evaluation evaluation
+	resources  []audit.Resource
+	denied     bool   // a decision was a denial
+	stamp      *stamp // nil until the record is first made
+	streaming  *stamp // of the record that Streaming wrote
+	committed  bool
+	finished   bool
 
 	owners        []string // other accounts whose resources the call is about
 	sharedEventID string   // of the records of the call, when there are owners
 }
 
 // Authorize decides one request of this call. An empty Action is that of the
-// operation, and nil Identity stands for the policies the caller came with. It
-// returns nil or an *awserr.Error of code AccessDenied with AWS's text. A call
-// may ask more than once; it makes one record all the same.
+// operation. It returns nil, or an *awserr.Error of code AccessDenied with
+// AWS's text; any other error says that what the caller may do cannot be told.
+// A call may ask more than once; it makes one record all the same.
 func (c *Call) Authorize(r Request) error {
 	err := c.Permits(r)
 	c.denied = c.denied || err != nil
@@ -52,32 +52,20 @@ func (c *Call) Permits(r Request) error {
 	if r.Action == "" {
 		r.Action = c.Op.Action
 	}
-	if r.Identity == nil {
-		r.Identity = c.policies()
+	a, err := c.gate.authority(&c.Caller)
+	if err != nil {
+		return err
 	}
-	d := Decide(c.Caller, r)
+	e := &c.evaluation
+	e.ask(a, c.gate.endpoint(c.Caller.Endpoint), r)
+	d := e.decide()
 	if d.Allowed {
 		return nil
-	}
-	resource := r.Resource
-	if resource == "" {
-		resource = "*"
 	}
 	// Concatenated, not formatted: a resource may hold an object key with any
 	// character in it.
 	return &awserr.Error{Code: AccessDenied, Message: "User: " + c.Caller.ARN + " is not authorized to perform: " +
-		r.Action + " on resource: " + resource + " " + d.Reason}
-}
-
-// policies returns the caller's identity policies in the form Decide takes.
-func (c *Call) policies() []Policy {
-	if c.identity == nil && len(c.Caller.PolicyARNs) > 0 {
-		c.identity = make([]Policy, len(c.Caller.PolicyARNs))
-		for i, arn := range c.Caller.PolicyARNs {
-			c.identity[i].ARN = arn
-		}
-	}
-	return c.identity
+		r.Action + " on resource: " + e.request.Resource + " " + d.Reason}
 }
 
 // AddResource adds a resource to the record: its ARN, the account it is in

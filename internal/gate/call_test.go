@@ -84,7 +84,7 @@ func records(t testing.TB, dir string) (rs []map[string]any) {
 func TestRecord(t *testing.T) {
 	g, _, _ := openGate(t)
 	alice, bob := user(account, "alice", identity.AdministratorAccess), user(account, "bob")
-	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: defaultPolicy, DefaultPolicy: true}
+	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: []byte(allowAll), DefaultPolicy: true}
 	decryptBy := func(c identity.Caller) *Call {
 		call := g.Begin(c, decrypt)
 		call.RequestParameters = json.RawMessage(`{"encryptionContext":{"tenant":"t1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)
@@ -185,9 +185,6 @@ func TestAuthorizeTexts(t *testing.T) {
 	}{
 		{"root", root(account), Request{Resource: keyARN, ResourceAccount: account}, ""},
 		{"policies come with the caller", user(account, "alice", identity.AdministratorAccess), Request{Resource: keyARN, ResourceAccount: account}, ""},
-		{"unless the request has them", user(account, "alice", identity.AdministratorAccess), Request{Resource: keyARN, ResourceAccount: account, Identity: []Policy{}},
-			"User: arn:aws:iam::111122223333:user/alice is not authorized to perform: kms:Decrypt on resource: " + keyARN +
-				" because no identity-based policy allows the kms:Decrypt action"},
 		{"user", user(account, "bob"), Request{Resource: keyARN, ResourceAccount: account},
 			"User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:Decrypt on resource: " + keyARN +
 				" because no identity-based policy allows the kms:Decrypt action"},
@@ -417,7 +414,7 @@ func TestTrailFails(t *testing.T) {
 func BenchmarkCall(b *testing.B) {
 	g, _, _ := openGate(b)
 	c := fromNetwork(user(account, "alice", identity.AdministratorAccess))
-	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: defaultPolicy, DefaultPolicy: true}
+	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: []byte(allowAll), DefaultPolicy: true}
 	parameters := json.RawMessage(`{"encryptionContext":{"tenant":"t1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -15,6 +15,7 @@ package gate
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/audit"
@@ -45,6 +46,10 @@ type Gate struct {
 	trail  *audit.Log
 	clock  func() time.Time
 	failed func(eventSource, code string) // nil: nobody wants to know
+
+	authorities   Authorities // nil: see UseAuthorities
+	administrator *Authority
+	endpoints     sync.Map // *identity.Endpoint to *endpointPolicy
 }
 
 // New makes a gate that writes to trail. The records have their time from
@@ -53,7 +58,7 @@ func New(trail *audit.Log, clock func() time.Time) *Gate {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Gate{trail: trail, clock: clock}
+	return &Gate{trail: trail, clock: clock, administrator: administrator()}
 }
 
 // OnFailure registers fn to be told of every call that ends in an error: the
@@ -63,7 +68,9 @@ func (g *Gate) OnFailure(fn func(eventSource, code string)) { g.failed = fn }
 
 // Begin begins the call of op by c. The Call must be finished exactly once.
 func (g *Gate) Begin(c identity.Caller, op Operation) *Call {
-	return &Call{Caller: c, Op: op, gate: g}
+	call := &Call{Caller: c, Op: op, gate: g}
+	call.evaluation.begin(&call.Caller, g.clock)
+	return call
 }
 
 // Refused records an authenticated request that no operation has seen: one

@@ -118,9 +118,9 @@ func outcome(err error) (code, message string) {
 // userIdentity element" has it for each type.
 func userIdentity(c identity.Caller) audit.UserIdentity {
 	if c.Type == identity.AWSService {
-		u := audit.UserIdentity{Type: string(c.Type), InvokedBy: audit.Internal}
-		if c.ViaService != "" {
-			u.InvokedBy = serviceName(c.ViaService)
+		u := audit.UserIdentity{Type: string(c.Type), InvokedBy: c.ServicePrincipal()}
+		if u.InvokedBy == "" {
+			u.InvokedBy = audit.Internal
 		}
 		return u
 	}

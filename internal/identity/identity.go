@@ -3,6 +3,7 @@
 package identity
 
 import (
+	"strings"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/arn"
@@ -17,6 +18,7 @@ const (
 	IAMUser     Type = "IAMUser"     // a user of an account
 	AssumedRole Type = "AssumedRole" // a session of a role
 	AWSService  Type = "AWSService"  // the server itself; never from the network
+	Anonymous   Type = "Anonymous"   // a request without a signature; of no account
 )
 
 // AdministratorAccess is the ARN of the AWS managed policy that allows every action.
@@ -87,6 +89,16 @@ type Endpoint struct {
 func (c Caller) Via(service string) Caller {
 	c.ViaService = service + "." + c.Region + ".amazonaws.com"
 	return c
+}
+
+// ServicePrincipal returns the service that calls as itself, such as
+// s3.amazonaws.com; empty when the caller is none.
+func (c Caller) ServicePrincipal() string {
+	if c.Type != AWSService || c.ViaService == "" {
+		return ""
+	}
+	service, _, _ := strings.Cut(c.ViaService, ".")
+	return service + ".amazonaws.com"
 }
 
 // SecureTransport reports whether the request came over TLS: the condition key

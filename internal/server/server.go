@@ -124,6 +124,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 		return err
 	}
 	c, g := s.custody, gate.New(s.trail, cfg.Clock)
+	g.UseAuthorities(s.iam)
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}
