@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -215,5 +218,69 @@ func TestGrantsGoWithTheirKey(t *testing.T) {
 	}
 	if got := k.listGrants(&kmsapi.ListGrantsRequest{KeyId: second.KeyId}); len(got) != 1 {
 		t.Errorf("there are %d grants on the other key, want 1", len(got))
+	}
+}
+
+// rules are the identity policies of callers by their names, beside what the
+// kit's actors have anyhow.
+type rules map[string]string
+
+// Authority implements gate.Authorities.
+func (r rules) Authority(c identity.Caller) (*gate.Authority, error) {
+	text, ok := r[c.ARN]
+	if !ok && len(c.PolicyARNs) == 0 {
+		return &gate.Authority{}, nil
+	}
+	if !ok {
+		text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	}
+	d, err := policy.Parse(policy.Identity, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return &gate.Authority{Identity: []gate.Named{{Name: "rules", Document: d}}}, nil
+}
+
+// A Deny beats every grant, and a grant to an account gives what an identity
+// policy allows, with its conditions.
+func TestGrantsAndPolicies(t *testing.T) {
+	k := newKit(t)
+	dave := bob()
+	dave.ARN, dave.PrincipalID = "arn:aws:iam::"+account+":user/dave", "AIDADAVE"
+	k.people[dave.ARN] = dave.PrincipalID
+	eve := carol()
+	eve.ARN, eve.PrincipalID = "arn:aws:iam::"+other+":user/eve", "AIDAEVE"
+	k.gate.UseAuthorities(rules{
+		dave.ARN: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["kms:Decrypt","kms:RetireGrant"],"Resource":"*"}]}`,
+		eve.ARN: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",
+			"Condition":{"StringEquals":{"kms:EncryptionContext:tenant":"t1"}}}]}`,
+	})
+	key := k.createKey()
+	t1, t2 := map[string]string{"tenant": "t1"}, map[string]string{"tenant": "t2"}
+	a, b := k.encrypt(*key.KeyId, "p", t1), k.encrypt(*key.KeyId, "p", t2)
+	retired := grantRequest(*key.KeyId, dave.ARN, opDecrypt, opDescribe, opRetire)
+	retired.RetiringPrincipal = &dave.ARN
+	g := k.grantBy(root(), retired)
+	if k.decrypts(dave, a, t1) {
+		t.Error("a grant beats a Deny")
+	}
+	_, err := k.DescribeKey(t.Context(), dave, &kmsapi.DescribeKeyRequest{KeyId: key.KeyId})
+	k.check(err)
+	err = k.RetireGrant(t.Context(), dave, &kmsapi.RetireGrantRequest{GrantToken: g.GrantToken})
+	wantError(t, err, gate.AccessDenied, "User: "+dave.ARN+" is not authorized to perform: kms:RetireGrant on resource: "+*key.Arn+" with an explicit deny in an identity-based policy")
+	k.check(k.RetireGrant(t.Context(), alice(), &kmsapi.RetireGrantRequest{GrantToken: g.GrantToken}))
+
+	if k.decrypts(eve, a, t1) {
+		t.Error("eve may without a grant")
+	}
+	k.grant(*key.KeyId, identity.RootARN(other), opDecrypt)
+	if !k.decrypts(eve, a, t1) {
+		t.Error("eve may not, by her account's grant and a policy")
+	}
+	if k.decrypts(eve, b, t2) {
+		t.Error("eve may what her policy's condition leaves out")
+	}
+	if k.decrypts(carol(), a, t1) {
+		t.Error("carol may without a policy")
 	}
 }

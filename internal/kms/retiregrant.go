@@ -54,6 +54,7 @@ func (s *Service) retireGrant(ctx context.Context, call *gate.Call, req *kmsapi.
 	}
 	if foreign {
 		call.AddResource(k.arn, k.key.Account, resourceType)
+		call.Share(k.key.Account)
 	}
 	call.AdditionalEventData = newObject().str("grantId", id).end()
 	return nil, s.endGrant(ctx, call, key, id, req.DryRun)
@@ -112,7 +113,10 @@ func (s *Service) authorizeRetirement(ctx context.Context, call *gate.Call, k *s
 // refuseRetirement is the answer to a caller who has nothing to do with a grant
 // on another account's key, whether it is there or not.
 func refuseRetirement(call *gate.Call, key kmsdb.KeyRef) error {
-	return call.Authorize(gate.Request{Resource: key.ARN(), ResourceAccount: key.Account})
+	if err := call.Authorize(gate.Request{Resource: key.ARN(), ResourceAccount: key.Account}); err != nil {
+		return err
+	}
+	return errors.New("a grant of another account was allowed to be retired by a stranger")
 }
 
 // allowRetirement asks the gate, with a grant that allows the call or, when that
