@@ -42,6 +42,13 @@ func size(text string) (n int) {
 // MalformedPolicyDocument around the *policy.Error, with what the document is in
 // front of it.
 func parse(k policy.Kind, what, text string) (*policy.Document, error) {
+	// policyDocumentType of the IAM API model: [\u0009\u000A\u000D\u0020-\u00FF]+
+	for _, r := range text {
+		if r > 0xFF || r < 0x20 && r != '\t' && r != '\n' && r != '\r' {
+			return nil, fmt.Errorf("%s: %w", what, awserr.New(MalformedPolicyDocument,
+				"The policy failed legacy parsing: it has the character %U, and may have those of Latin-1; write another one as an escape, \\u and four hexadecimal digits", r))
+		}
+	}
 	d, err := policy.Parse(k, []byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, malformed(err))

@@ -150,24 +150,48 @@ func (s *Service) HasRootKey(account string) bool {
 func (s *Service) Load(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	aws, err := compileAWS()
+	ix, err := s.readAll(ctx)
 	if err != nil {
 		return err
 	}
-	ix := newIndex(aws)
 	if was := s.index.Load(); was != nil {
 		ix.generation = was.generation + 1
 	}
-	for _, t := range indexed {
-		if err := s.list(ctx, t, func(r store.Row) { s.enter(ix, t, r.Key, r, nil) }); err != nil {
-			return fmt.Errorf("iam: reading %s: %w", t, err)
-		}
-	}
-	if err := ix.check(); err != nil {
-		return err
-	}
 	s.index.Store(ix)
 	return nil
+}
+
+// verifyTries is how often Verify reads everything while it is being changed.
+const verifyTries = 3
+
+// Verify reads everything as a start would, and changes nothing: what is in
+// force is in memory, and who changes a row on the disk changes what the next
+// start finds. The error is the one that the start would have.
+func (s *Service) Verify(ctx context.Context) (err error) {
+	for range verifyTries {
+		before := s.index.Load()
+		if _, err = s.readAll(ctx); err == nil || s.index.Load() == before {
+			return err
+		}
+		// The tables were read one after another, and one may name what came
+		// into another one before it was read: see whether it says so again.
+	}
+	return err
+}
+
+// readAll makes an index of the whole store, and refuses what a start refuses.
+func (s *Service) readAll(ctx context.Context) (*index, error) {
+	aws, err := compileAWS()
+	if err != nil {
+		return nil, err
+	}
+	ix := newIndex(aws)
+	for _, t := range indexed {
+		if err := s.list(ctx, t, func(r store.Row) { s.enter(ix, t, r.Key, r, nil) }); err != nil {
+			return nil, fmt.Errorf("iam: reading %s: %w", t, err)
+		}
+	}
+	return ix, ix.check()
 }
 
 // refresh brings into force what a commit changed, before the change returns. A

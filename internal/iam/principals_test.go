@@ -25,19 +25,6 @@ func (k *kit) in(fn func(tx *store.Tx) error) {
 	k.must(k.cfg.Store.Update(k.Context(), fn))
 }
 
-// refused runs fn in a transaction that must fail with want in its error.
-func (k *kit) refused(want string, fn func(tx *store.Tx) error) {
-	k.Helper()
-	before := k.changes()
-	err := k.cfg.Store.Update(k.Context(), fn)
-	if err == nil || !strings.Contains(err.Error(), want) {
-		k.Errorf("got %v, want an error with %q", err, want)
-	}
-	if got := k.changes(); got != before {
-		k.Errorf("the refused change left %d changes", got-before)
-	}
-}
-
 func allow(action string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"*"}]}`
 }

@@ -208,3 +208,45 @@ func TestBootstrapPolicyErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestChangedPrincipals: a document of a principal that is changed by hand to
+// allow more stops the next start and is named; while the server runs it is
+// without effect, and the job that reads everything tells of it.
+func TestChangedPrincipals(t *testing.T) {
+	dir := dataDirIn(t)
+	_, stop := start(t, principalConfig(t, dir, twoAccounts))
+	stop()
+	cfg := wireConfig(dir)
+	cfg.Listen = "127.0.0.1:0"
+	for _, tt := range []struct {
+		name, table, key string
+		change           func(*rawRow)
+	}{
+		{"managed policy", "policies", "111122223333/reader", replaced("kms:Decrypt", "kms:*")},
+		{"group", "groups", "111122223333/readers", replaced("AWSKeyManagementServicePowerUser", "AdministratorAccess")},
+		{"boundary", "users", "111122223333/alice", replaced("PowerUserAccess", "AdministratorAccess")},
+		{"trust policy", "roles", "444455556666/deploy", replaced(":s1", ":s2")},
+		{"service control policy", "accounts", "111122223333", replaced("kms:*", "iam:*")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, stop := start(t, cfg)
+			if err := s.checkIntegrity(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			was := readRaw(t, openRaw(t, dir), tt.table, tt.key)
+			change(t, dir, tt.table, tt.key, true, tt.change)
+			want := tt.table + "/" + tt.key + " was changed outside the server"
+			if err := s.checkIntegrity(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("integrity: got %v, want %q", err, want)
+			}
+			stop()
+			if s, err := New(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("starting: got %v, want %q", err, want)
+				if err == nil {
+					_ = s.Close()
+				}
+			}
+			change(t, dir, tt.table, tt.key, true, func(r *rawRow) { *r = was })
+		})
+	}
+}

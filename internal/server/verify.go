@@ -94,7 +94,7 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 }
 
 // checkIntegrity is the worker "integrity": beside the requests it reads the
-// whole database and the whole trail, at the start and then once a day. What
+// whole database with the MAC of every authority row, and the whole trail, at the start and then once a day. What
 // serves a request checks only what it reads; rot elsewhere should be known
 // while there is still a backup without it.
 func (s *Server) checkIntegrity(ctx context.Context) error {
@@ -104,5 +104,10 @@ func (s *Server) checkIntegrity(ctx context.Context) error {
 	if _, err := audit.VerifyContext(ctx, AuditDir(s.cfg.DataDir)); err != nil {
 		return fmt.Errorf("the audit trail is damaged: %w", err)
 	}
-	return nil
+	for _, t := range authorityTables {
+		if err := verifyRows(ctx, s.store, t, s.custody.RowMAC); err != nil {
+			return err
+		}
+	}
+	return s.iam.Verify(ctx)
 }
