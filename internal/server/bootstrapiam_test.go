@@ -250,3 +250,30 @@ func TestChangedPrincipals(t *testing.T) {
 		})
 	}
 }
+
+// TestBootstrapGuide: the examples of the guide that need no other file can be
+// put in place.
+func TestBootstrapGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/bootstrap.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for i, part := range strings.Split(string(guide), "```yaml\n")[1:] {
+		example, _, ok := strings.Cut(part, "```")
+		if !ok {
+			t.Fatalf("example %d does not end", i)
+		}
+		if strings.Contains(example, "File: /") {
+			continue
+		}
+		tried++
+		s, _ := start(t, principalConfig(t, dataDirIn(t), example))
+		if _, ok := s.iam.Role("arn:aws:iam::111122223333:role/deploy"); !ok {
+			t.Errorf("example %d: its role is missing", i)
+		}
+	}
+	if tried == 0 {
+		t.Error("the guide has no example to try")
+	}
+}

@@ -39,7 +39,7 @@ const (
 
 	Groups           Table = "groups"             // IAM groups
 	Roles            Table = "roles"              // IAM roles
-	Policies         Table = "policies"           // managed policies and service control policies
+	Policies         Table = "policies"           // managed policies
 	BucketPolicies   Table = "bucket_policies"    // policies of S3 buckets
 	KMSGrants        Table = "kms_grants"         // grants; the reference is key and grantee
 	KMSGrantRetirers Table = "kms_grant_retirers" // grants once more, under who may retire them
