@@ -23,6 +23,10 @@ type Request struct {
 	// CrossAccount says that the operation may be done on a resource of another
 	// account at all.
 	CrossAccount bool
+	// Undisclosed says that a refusal must not tell whether there is such a
+	// resource: it has AWS's text for that, unless the policy of the resource lets
+	// the caller in and what refuses is on the caller's side.
+	Undisclosed bool
 
 	// Grant returns the id of a grant on the KMS key that allows the request, if
 	// there is one. It is called when no policy does. Nil: there are no grants.
@@ -34,6 +38,9 @@ type Request struct {
 	// Context answers for the condition keys of the service, such as
 	// kms:EncryptionContextKeys; the gate adds the global ones. Nil: none.
 	Context policy.Context
+	// PolicyContext answers to Policy in place of Context, for a service that has
+	// condition keys for identity policies alone. Nil: Context answers to all.
+	PolicyContext policy.Context
 	// Assume answers for any condition key before the caller, the request and
 	// Context do. It is for explanations, which suppose or repeat a request;
 	// nil in a request that is to be done.

@@ -16,6 +16,8 @@ type evaluation struct {
 	endpoint  *endpointPolicy
 	request   Request
 	account   string // of the resource
+	admitted  bool   // the resource's policy allows, and does not deny
+	inPolicy  bool   // the resource's policy is what asks
 	asked     policy.Request
 	clock     func() time.Time
 
@@ -65,6 +67,7 @@ func (e *evaluation) ask(a *Authority, endpoint *endpointPolicy, r Request) {
 	if e.account = r.ResourceAccount; e.account == "" {
 		e.account = e.caller.AccountID
 	}
+	e.admitted = false
 	e.asked.Action, e.asked.Resource = e.request.Action, e.request.Resource
 	e.globals.known, e.globals.tagged, e.globals.instant = 0, 0, time.Time{}
 }
@@ -94,6 +97,7 @@ func (e *evaluation) decide() Decision {
 	controlled, control := e.serviceControl()
 	endpoint := e.endpointSays()
 	resource := e.resourceSays(foreign)
+	e.admitted = resource.Allow != nil && resource.Deny == nil
 	identities, boundary, session := e.say(a.Identity), e.say(a.Boundary), e.say(a.Session)
 	for _, layer := range [...]struct {
 		Layer
@@ -226,7 +230,9 @@ func (e *evaluation) resourceSays(foreign bool) (s said) {
 	if r.Kind == 0 || r.Policy == nil {
 		return s
 	}
+	e.inPolicy = true
 	s.Outcome = r.Policy.Evaluate(&e.asked)
+	e.inPolicy = false
 	if r.Kind == policy.Bucket && e.caller.Type == identity.Root && !foreign {
 		// A bucket policy cannot lock its account out. Source: Amazon S3 API
 		// Reference, PutBucketPolicy.

@@ -144,6 +144,9 @@ func (e *evaluation) lookup(name string) (policy.Value, bool) {
 	if key, ok := strings.CutPrefix(name, principalTag); ok {
 		return e.principalTag(key)
 	}
+	if e.inPolicy && e.request.PolicyContext != nil {
+		return e.request.PolicyContext.Lookup(name)
+	}
 	if e.request.Context != nil {
 		return e.request.Context.Lookup(name)
 	}
