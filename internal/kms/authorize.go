@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"strings"
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
@@ -37,11 +36,21 @@ func (s *Service) authorizeAs(ctx context.Context, call *gate.Call, action strin
 // decide asks the gate about an action on k.
 func (s *Service) decide(ctx context.Context, call *gate.Call, action string, k *snapshot, with conditions) error {
 	with.ctx, with.service, with.call, with.action, with.key = ctx, s, call, action, k
-	return with.answer(call.Authorize(gate.Request{
-		Action: action, Resource: k.arn, ResourceAccount: k.key.Account,
-		Kind: policy.Key, Context: &with, CrossAccount: crossAccount(call.Op.Name), Grant: with.ownGrant, AccountGrant: with.accountGrant,
-		ResourcePolicy: k.policy, DefaultPolicy: k.policyDelegates(call, action),
-	}))
+	r := keyRequest(action, k, &with)
+	r.Grant, r.AccountGrant = with.ownGrant, with.accountGrant
+	if k.key.Account != call.Caller.AccountID {
+		r.CrossAccount = crossAccount(call.Op.Name)
+		r.Undisclosed = r.CrossAccount
+	}
+	return with.answer(call.Authorize(r))
+}
+
+// keyRequest is what the gate is asked about an action on k.
+func keyRequest(action string, k *snapshot, with *conditions) gate.Request {
+	return gate.Request{
+		Action: action, Resource: k.arn, ResourceAccount: k.key.Account, Kind: policy.Key, Policy: k.policy,
+		Context: with, PolicyContext: (*policyConditions)(with),
+	}
 }
 
 // answer returns what was decided; or why a question of a policy had no answer,
@@ -77,35 +86,6 @@ func crossAccount(operation string) bool {
 	case opEncrypt.Name, opDecrypt.Name, opReEncrypt.Name, opGenerateDataKey.Name, opGenerateDataKeyWithoutPlaintext.Name, opDescribeKey.Name,
 		"CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant":
 		return true
-	}
-	return false
-}
-
-// policyDelegates reports whether k's policy leaves the action to the identity
-// policies of the key's account, as AWS's default key policy does. Until there
-// is a policy engine these are the two kinds of policy that can be stored.
-func (k *snapshot) policyDelegates(call *gate.Call, action string) bool {
-	if k.key.Manager == kmsdb.AWS {
-		return managedKeyAllows(action, call.Caller.ViaService, k.key.Region)
-	}
-	return k.isDefault
-}
-
-// managedKeyAllows is the policy of an AWS managed key (managedKeyPolicy): its
-// service may use it for the account's principals; directly they may only
-// look at it. So DisableKey and the like, and direct Encrypt, are refused.
-func managedKeyAllows(action, via, region string) bool {
-	verb, _ := strings.CutPrefix(action, "kms:")
-	if via == "s3."+region+".amazonaws.com" {
-		switch verb {
-		case "Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "DescribeKey", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext":
-			return true
-		}
-	}
-	for _, prefix := range [...]string{"Describe", "Get", "List"} {
-		if strings.HasPrefix(verb, prefix) {
-			return true
-		}
 	}
 	return false
 }

@@ -108,6 +108,19 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 	return policy.Value{}, false
 }
 
+// policyConditions are the conditions that a key policy can ask about: there is
+// one key for identity policies alone (KMS Developer Guide, "AWS KMS condition
+// keys", kms:ResourceAliases).
+type policyConditions conditions
+
+// Lookup implements policy.Context.
+func (c *policyConditions) Lookup(name string) (policy.Value, bool) {
+	if name == "kms:resourcealiases" {
+		return policy.Value{}, false
+	}
+	return (*conditions)(c).Lookup(name)
+}
+
 // property answers for what a key is: of the key that the decision is about, or
 // of the one that is to be made.
 func (c *conditions) property(name string) (policy.Value, bool) {

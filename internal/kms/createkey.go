@@ -1,7 +1,6 @@
 package kms
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -34,11 +33,13 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 		return nil, err
 	}
 	call.RequestParameters = createKeyParameters(req, spec, usage)
-	policy, unsupported, err := defaultPolicy(call.Caller.AccountID), error(nil), error(nil)
+	text := defaultPolicy(call.Caller.AccountID)
 	if req.Policy != nil {
-		if policy, unsupported, err = acceptPolicy(*req.Policy, call.Caller.AccountID); err != nil {
-			return nil, err
-		}
+		text = *req.Policy
+	}
+	doc, err := parsePolicy(text)
+	if err != nil {
+		return nil, err
 	}
 	tags, err := newTags(nil, req.Tags)
 	if err != nil {
@@ -48,12 +49,20 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if err := s.authorizeCreation(call, req, key, spec, usage); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(checkSupported(req, spec), unsupported); err != nil {
+	if err := checkSupported(req, spec); err != nil {
 		return nil, err
 	}
-	key.Policy, key.Tags = policy, tags
+	if doc, err = storedPolicy(doc, s.principals); err != nil {
+		return nil, err
+	}
+	key.Policy, key.Tags = string(doc.Text()), tags
 	if req.Description != nil {
 		key.Description = *req.Description
+	}
+	if !isTrue(req.BypassPolicyLockoutSafetyCheck) {
+		if err := s.checkLockout(ctx, call, &snapshot{key: *key, arn: key.ARN(), policy: doc}); err != nil {
+			return nil, err
+		}
 	}
 	token, err := s.giveMaterial(key)
 	if err != nil {

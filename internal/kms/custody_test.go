@@ -182,15 +182,16 @@ func TestLostTokenOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// A policy that some later version stored and this one cannot evaluate allows
-// nothing.
+// A policy that some later version stored and this one cannot read allows
+// nothing; the log has what is wrong with it.
 func TestPolicyThatCannotBeEvaluated(t *testing.T) {
 	k := newKit(t)
 	key := k.createKey()
 	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
 	_, err := k.Encrypt(t.Context(), root(), encryptRequest(*key.KeyId, "p", nil))
-	if err == nil || !strings.Contains(err.Error(), "no resource-based policy allows") {
-		t.Errorf("error is %v, want a denial", err)
+	wantError(t, err, kmsapi.KMSInternalException, "An internal error occurred. The request can be retried.")
+	if want := *key.KeyId + ": its policy: line 1, column 37: "; !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, want it to say %q", err, want)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestDeleteAliasNeedsAliasAndKey(t *testing.T) {
 	k.createAlias("alias/app", *key.KeyId)
 	req := &kmsapi.DeleteAliasRequest{AliasName: new("alias/app")}
 	wantError(t, k.DeleteAlias(t.Context(), bob(), req), gate.AccessDenied, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:DeleteAlias on resource: arn:aws:kms:us-east-1:111122223333:alias/app because no identity-based policy allows the kms:DeleteAlias action")
-	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
+	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Policy = allowsNothing })
 	wantError(t, k.DeleteAlias(t.Context(), root(), req), gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:DeleteAlias on resource: "+*key.Arn+" because no resource-based policy allows the kms:DeleteAlias action")
 }
 

@@ -18,7 +18,7 @@ func (s *Service) DescribeKey(ctx context.Context, c identity.Caller, req *kmsap
 func (s *Service) describeKey(ctx context.Context, call *gate.Call, req *kmsapi.DescribeKeyRequest) (*kmsapi.DescribeKeyResponse, error) {
 	call.RequestParameters = newObject().str("keyId", *req.KeyId).end()
 	if isS3Alias(call.Caller, *req.KeyId) {
-		if err := s.ensureManagedKey(ctx, call); err != nil {
+		if err := s.ensureManagedKey(ctx, call, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -13,7 +13,8 @@ import (
 const policyName = "default"
 
 // GetKeyPolicy answers a key's policy, in every state of the key, in the layout
-// that AWS prints it in. (KMS API Reference, GetKeyPolicy)
+// that AWS prints it in. Of a user or role that was deleted it shows the unique
+// id. (KMS API Reference, GetKeyPolicy)
 func (s *Service) GetKeyPolicy(ctx context.Context, c identity.Caller, req *kmsapi.GetKeyPolicyRequest) (*kmsapi.GetKeyPolicyResponse, error) {
 	return do(ctx, s, c, opGetKeyPolicy, req, s.getKeyPolicy)
 }
@@ -30,7 +31,7 @@ func (s *Service) getKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi
 	if err := checkPolicyName(req.PolicyName); err != nil {
 		return nil, err
 	}
-	return &kmsapi.GetKeyPolicyResponse{Policy: new(layoutPolicy(k.policy)), PolicyName: new(policyName)}, nil
+	return &kmsapi.GetKeyPolicyResponse{Policy: new(layoutPolicy(k.policy.Shown(s.principals))), PolicyName: new(policyName)}, nil
 }
 
 // checkPolicyName refuses every name but the one there is. Text: recorded from

@@ -126,7 +126,7 @@ func (s *Service) party(name string) (kmsdb.Party, error) {
 
 func (s *Service) partyID(name string) (id string, ok bool) {
 	a, ok := arn.Parse(name)
-	if !ok || a.Partition != arn.Partition || a.Region != "" || !isAccount(a.AccountID) || !s.hasAccount(a.AccountID) {
+	if !ok || a.Partition != arn.Partition || a.Region != "" || !isAccount(a.AccountID) || !s.principals.HasAccount(a.AccountID) {
 		return "", false
 	}
 	kind, rest, _ := strings.Cut(a.Resource, "/")
@@ -134,13 +134,13 @@ func (s *Service) partyID(name string) (id string, ok bool) {
 	case "iam:root":
 		return a.AccountID, a.Resource == "root"
 	case "iam:user", "iam:role":
-		return s.uniqueID(name)
+		return s.principals.UniqueID(name)
 	case "sts:assumed-role":
 		_, session, ok := strings.Cut(rest, "/")
 		if !ok || !isSessionName(session) {
 			return "", false
 		}
-		id, ok := s.uniqueID(strings.TrimSuffix(name, "/"+session)) // a role is known by this name too
+		id, ok := s.principals.UniqueID(strings.TrimSuffix(name, "/"+session)) // a role is known by this name too
 		return id + ":" + session, ok
 	case "sts:federated-user":
 		return a.AccountID + ":" + rest, isSessionName(rest)
@@ -148,22 +148,11 @@ func (s *Service) partyID(name string) (id string, ok bool) {
 	return "", false
 }
 
-func (s *Service) hasAccount(id string) bool {
-	return s.principals == nil || s.principals.HasAccount(id)
-}
-
-func (s *Service) uniqueID(name string) (string, bool) {
-	if s.principals == nil {
-		return "", false
-	}
-	return s.principals.UniqueID(name)
-}
-
 // shown returns a principal as a list of grants shows it: its ARN while there is
 // such a principal, then its unique id.
 func (s *Service) shown(p kmsdb.Party) string {
 	id, _, _ := strings.Cut(p.ID, ":")
-	if isAccount(id) || s.principals == nil {
+	if isAccount(id) {
 		return p.ARN
 	}
 	now, ok := s.principals.ARN(id)

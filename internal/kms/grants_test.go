@@ -129,12 +129,12 @@ func TestTamperedGrants(t *testing.T) {
 		"constraint": func(t *testing.T, r *store.Row) { edit(t, r, "Constraint", "") },
 		"grantee": func(t *testing.T, r *store.Row) {
 			edit(t, r, "Grantee", map[string]string{"ID": bob().PrincipalID, "ARN": bob().ARN})
-			r.Key = strings.Replace(r.Key, "AIDAALICE", bob().PrincipalID, 1)
-			r.Ref = strings.Replace(r.Ref, "AIDAALICE", bob().PrincipalID, 1)
+			r.Key = strings.Replace(r.Key, aliceID, bob().PrincipalID, 1)
+			r.Ref = strings.Replace(r.Ref, aliceID, bob().PrincipalID, 1)
 		},
-		"reference": func(t *testing.T, r *store.Row) { r.Ref = strings.Replace(r.Ref, "AIDAALICE", bob().PrincipalID, 1) },
+		"reference": func(t *testing.T, r *store.Row) { r.Ref = strings.Replace(r.Ref, aliceID, bob().PrincipalID, 1) },
 		"seal": func(t *testing.T, r *store.Row) {
-			r.MAC, r.Ref = nil, strings.Replace(r.Ref, "AIDAALICE", bob().PrincipalID, 1)
+			r.MAC, r.Ref = nil, strings.Replace(r.Ref, aliceID, bob().PrincipalID, 1)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (s *Service) NewDataKey(ctx context.Context, c identity.Caller, keyID strin
 
 func (s *Service) newCustodyKey(ctx context.Context, call *gate.Call, req *kmsapi.GenerateDataKeyRequest) (*DataKey, error) {
 	if isS3Alias(call.Caller, *req.KeyId) {
-		if err := s.ensureManagedKey(ctx, call); err != nil {
+		if err := s.ensureManagedKey(ctx, call, req.EncryptionContext); err != nil {
 			return nil, err
 		}
 	}

@@ -1,12 +1,15 @@
 package kms_test
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
 )
 
 const laidOut = `{
@@ -64,8 +67,7 @@ func TestPutKeyPolicy(t *testing.T) {
 		text         string
 	}{
 		{"default in other words", `{"Version":"2012-10-17","Id":"mine","Statement":{` + rest + `,` + principal + `,"Sid":"s"}}`, "", ""},
-		{"other", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",` + principal + `}]}`,
-			kmsapi.UnsupportedOperationException, "Key policies other than the default key policy are not supported yet."},
+		{"other", `{"Version":"2012-10-17","Statement":[{` + rest + `,` + principal + `},{"Sid":"Users, of S3","Effect":"Deny","Action":"kms:Decrypt","Resource":"*","Principal":{"AWS":["` + bobARN + `"]},"Condition":{"Null":{"kms:ViaService":true}}}]}`, "", ""},
 		{"not JSON", `{`, kmsapi.MalformedPolicyDocumentException, ""},
 		{"no principal", `{"Version":"2012-10-17","Statement":[{` + rest + `}]}`, kmsapi.MalformedPolicyDocumentException, "Policy contains a statement with one or more invalid principals."},
 		{"characters that no policy has", "{\x00}", kmsapi.ValidationException, "1 validation error detected: Value '{\x00}' at 'policy' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"},
@@ -90,15 +92,26 @@ func TestPutKeyPolicy(t *testing.T) {
 	k.check(err)
 	const want = `{
   "Version" : "2012-10-17",
-  "Id" : "mine",
   "Statement" : [ {
-    "Sid" : "s",
     "Effect" : "Allow",
-    "Principal" : {
-      "AWS" : "arn:aws:iam::111122223333:root"
-    },
     "Action" : "kms:*",
-    "Resource" : "*"
+    "Resource" : "*",
+    "Principal" : {
+      "AWS" : "111122223333"
+    }
+  }, {
+    "Sid" : "Users, of S3",
+    "Effect" : "Deny",
+    "Action" : "kms:Decrypt",
+    "Resource" : "*",
+    "Principal" : {
+      "AWS" : [ "arn:aws:iam::111122223333:user/bob" ]
+    },
+    "Condition" : {
+      "Null" : {
+        "kms:ViaService" : true
+      }
+    }
   } ]
 }`
 	if *r.Policy != want {
@@ -130,8 +143,56 @@ func TestKeyPolicyDenied(t *testing.T) {
 	} {
 		wantError(t, err, gate.AccessDenied, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:"+op+" on resource: "+*key.Arn+" because no identity-based policy allows the kms:"+op+" action")
 	}
-	// A policy that cannot be evaluated lets nobody replace it.
-	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
+	// A policy that allows nobody anything lets nobody replace it.
+	k.change(*key.KeyId, func(key *kmsdb.Key) { key.Policy = allowsNothing })
 	err := k.PutKeyPolicy(t.Context(), root(), &kmsapi.PutKeyPolicyRequest{KeyId: key.KeyId, Policy: new(laidOut)})
 	wantError(t, err, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:PutKeyPolicy on resource: "+*key.Arn+" because no resource-based policy allows the kms:PutKeyPolicy action")
+}
+
+// A policy that was widened in the database by hand, or put there from another
+// key, is refused, and the log names the row.
+func TestWidenedPolicyIsRefused(t *testing.T) {
+	k := newKit(t)
+	narrow := toAccount + `,{"Effect":"Allow","Principal":{"AWS":"` + bobARN + `"},"Action":"kms:None*","Resource":"*"}`
+	s := k.stage("")
+	k.check(k.putPolicy(root(), s.key, narrow))
+	k.check(k.putPolicy(root(), s.other, toAccount+","+toBob))
+	row := func(id string) string { return account + "/" + region + "/" + id }
+	before, err := k.store.Get(t.Context(), store.KMSKeys, row(s.key))
+	k.check(err)
+	wide, err := k.store.Get(t.Context(), store.KMSKeys, row(s.other))
+	k.check(err)
+	for name, change := range map[string]func(r *store.Row){ // each with a good checksum, as a hand that knows the format writes it
+		"widened":                 func(r *store.Row) { r.Doc = bytes.Replace(r.Doc, []byte("kms:None*"), []byte("kms:*"), 1) },
+		"for everyone":            func(r *store.Row) { r.Doc = bytes.Replace(r.Doc, []byte(bobID), []byte("*"), 1) },
+		"of another key":          func(r *store.Row) { r.Doc = wide.Doc },
+		"of another key, and MAC": func(r *store.Row) { r.Doc, r.MAC = wide.Doc, wide.MAC },
+		"without MAC":             func(r *store.Row) { r.Doc, r.MAC = bytes.Replace(r.Doc, []byte("kms:None*"), []byte("kms:*"), 1), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := before
+			change(&changed)
+			if bytes.Equal(changed.Doc, before.Doc) {
+				t.Fatal("nothing was changed")
+			}
+			put := func(r store.Row) {
+				k.check(k.store.Update(t.Context(), func(tx *store.Tx) error { return tx.PutUnlogged(store.KMSKeys, r) }))
+				k.reopen()
+			}
+			put(changed)
+			_, err := k.Encrypt(t.Context(), bob(), encryptRequest(s.key, "p", nil))
+			wantError(t, err, kmsapi.KMSInternalException, "An internal error occurred. The request can be retried.")
+			if _, err := k.DescribeKey(t.Context(), root(), &kmsapi.DescribeKeyRequest{KeyId: &s.key}); err == nil {
+				t.Error("root is told of a key whose row was changed")
+			}
+			if log := k.log.String(); !strings.Contains(log, "table=kms_keys") || !strings.Contains(log, row(s.key)) {
+				t.Errorf("the log does not name the row: %s", log)
+			}
+			k.log.Reset()
+			put(before)
+		})
+	}
+	if _, err := k.Encrypt(t.Context(), bob(), encryptRequest(s.key, "p", nil)); awserr.CodeOf(err) != gate.AccessDenied {
+		t.Errorf("error is %v, want AccessDenied", err)
+	}
 }

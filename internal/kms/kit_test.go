@@ -43,6 +43,7 @@ type kit struct {
 	headerMAC *hsm.MACKey
 	trail     *audit.Log
 	gate      *gate.Gate
+	rights    *rights
 	log       *strings.Builder // of the service; read it when nothing runs
 	now       atomic.Pointer[time.Time]
 	destroyed func(*store.Tx, string) error // Config.Destroyed from the next reopen on
@@ -75,7 +76,8 @@ func newKit(t testing.TB) *kit {
 	k.rowMAC, k.headerMAC = mac(hsm.PurposeRowMAC), mac(hsm.PurposeBlobHeader)
 	k.trail, err = audit.Open(audit.Config{Dir: filepath.Join(k.dir, "audit"), Logger: quiet})
 	k.check(err)
-	k.gate = gate.New(k.trail, func() time.Time { return *k.now.Load() })
+	k.gate, k.rights = gate.New(k.trail, func() time.Time { return *k.now.Load() }), newRights(t)
+	k.gate.UseAuthorities(k.rights)
 	k.open()
 	t.Cleanup(func() {
 		k.check(k.store.Close())
@@ -179,14 +181,14 @@ func root() identity.Caller { return caller(account, region) }
 
 func alice() identity.Caller {
 	c := caller(account, region)
-	c.Type, c.ARN, c.UserName, c.PrincipalID = identity.IAMUser, "arn:aws:iam::"+account+":user/alice", "alice", "AIDAALICE"
+	c.Type, c.ARN, c.UserName, c.PrincipalID = identity.IAMUser, "arn:aws:iam::"+account+":user/alice", "alice", aliceID
 	c.PolicyARNs = []string{identity.AdministratorAccess}
 	return c
 }
 
 func bob() identity.Caller {
 	c := alice()
-	c.ARN, c.UserName, c.PrincipalID, c.PolicyARNs = "arn:aws:iam::"+account+":user/bob", "bob", "AIDABOB", nil
+	c.ARN, c.UserName, c.PrincipalID, c.PolicyARNs = "arn:aws:iam::"+account+":user/bob", "bob", bobID, nil
 	return c
 }
 
@@ -240,6 +242,8 @@ type record struct {
 	ResponseElements                map[string]any
 	AdditionalEventData             map[string]any
 	RequestID                       string
+	EventID, SharedEventID          string
+	Recipient                       string `json:"recipientAccountId"`
 	ReadOnly, ManagementEvent       bool
 	Resources                       []struct{ AccountID, Type, ARN string }
 	raw                             string

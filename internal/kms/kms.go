@@ -46,8 +46,10 @@ type Config struct {
 	// keeps the key. Nil does nothing.
 	Destroyed func(tx *store.Tx, region string) error
 
-	// Principals knows the users and roles that grants name. Nil knows none, and
-	// every account.
+	// Principals knows the users and roles that key policies and grants name. One
+	// that has a method In(*store.Tx) policy.Directory is asked by it in
+	// transactions. Nil: there are none, and every account is taken for one that
+	// there is.
 	Principals policy.Directory
 
 	MaxGrants int              // grants on one key; 0 means AWS's quota of 50,000
@@ -64,7 +66,7 @@ type Service struct {
 	gate       *gate.Gate
 	regions    []string
 	destroyed  func(tx *store.Tx, region string) error
-	principals policy.Directory // nil: every account and nobody else
+	principals policy.Directory
 	maxGrants  int
 	clock      func() time.Time
 	drift      drift
@@ -84,6 +86,9 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil || cfg.Module == nil || cfg.RowMAC == nil || cfg.HeaderMAC == nil || cfg.Gate == nil || len(cfg.Regions) == 0 {
 		return nil, errors.New("kms: Config lacks a required field")
+	}
+	if cfg.Principals == nil {
+		cfg.Principals = nobody{}
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now

@@ -45,7 +45,7 @@ func TestListGrants(t *testing.T) {
 	}{
 		{"all", nil, nil, all},
 		{"of a grantee", nil, new(bob().ARN), bobs},
-		{"of a grantee, by id", nil, new("AROAAPPAPPAPPAPP:s1"), slices.DeleteFunc(slices.Clone(all), func(id string) bool { return slices.Contains(bobs, id) })},
+		{"of a grantee, by id", nil, new(roleID + ":s1"), slices.DeleteFunc(slices.Clone(all), func(id string) bool { return slices.Contains(bobs, id) })},
 		{"of a grantee without any", nil, new(alice().ARN), nil},
 		{"by id", &bobs[1], nil, bobs[1:2]},
 		{"by id and grantee", &bobs[1], new(bob().ARN), bobs[1:2]},
@@ -91,7 +91,7 @@ func TestListGrantsEntry(t *testing.T) {
 	delete(k.people, appRole)
 	delete(k.people, "arn:aws:sts::"+account+":assumed-role/App")
 	e = k.listGrants(&kmsapi.ListGrantsRequest{KeyId: key.KeyId})[0]
-	if *e.GranteePrincipal != "AROAAPPAPPAPPAPP" || *e.RetiringPrincipal != "AROAAPPAPPAPPAPP:s1" {
+	if *e.GranteePrincipal != roleID || *e.RetiringPrincipal != roleID+":s1" {
 		t.Errorf("the principals are %s and %s, want their ids", *e.GranteePrincipal, *e.RetiringPrincipal)
 	}
 	k.people[appRole] = "AROANEWNEWNEWNEW"

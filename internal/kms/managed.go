@@ -7,6 +7,7 @@ import (
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -32,29 +33,34 @@ func isS3Alias(c identity.Caller, keyID string) bool {
 
 // ensureManagedKey makes the AWS managed key of alias/aws/s3 of the caller's
 // account and region when there is none and the caller may do what it is
-// doing with it.
-func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call) error {
+// doing with it, by the policy that the key is to have.
+func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call, encryptionContext map[string]string) error {
 	alias := s3Alias(call.Caller)
 	_, err := s.aliasTarget(ctx, alias)
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := s.authorizeAliasName(call, alias); err != nil {
+	key := s.emptyKey(kmsdb.AWS, alias.Account, alias.Region)
+	key.Description = s3Description
+	key.Policy = managedKeyPolicy(alias.Account, alias.Region)
+	doc, err := policy.Parse(policy.Key, []byte(key.Policy))
+	if err != nil {
 		return err
 	}
-	return s.makeManagedKey(ctx, call.Caller, alias)
+	with := conditions{keyID: s3AliasName, algorithm: algorithm(nil), encryptionContext: encryptionContext}
+	if err := s.decide(ctx, call, call.Op.Action, &snapshot{key: *key, arn: key.ARN(), policy: doc}, with); err != nil {
+		return err
+	}
+	return s.makeManagedKey(ctx, call.Caller, alias, key)
 }
 
 // makeManagedKey makes the key and the alias in one transaction. Of concurrent
 // first uses, the one whose transaction comes first makes them.
-func (s *Service) makeManagedKey(ctx context.Context, c identity.Caller, ref kmsdb.AliasRef) error {
-	key := s.emptyKey(kmsdb.AWS, ref.Account, ref.Region)
+func (s *Service) makeManagedKey(ctx context.Context, c identity.Caller, ref kmsdb.AliasRef, key *kmsdb.Key) error {
 	token, err := s.giveMaterial(key)
 	if err != nil {
 		return err
 	}
-	key.Description = s3Description
-	key.Policy = managedKeyPolicy(ref.Account, ref.Region)
 	alias := &kmsdb.Alias{
 		Account: ref.Account, Region: ref.Region, Name: ref.Name, TargetKeyID: key.ID,
 		CreationDate: key.CreationDate, LastUpdatedDate: key.CreationDate,
@@ -128,8 +134,9 @@ func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Ke
 	return call.Finish(coded(ctx, err))
 }
 
-// managedKeyPolicy is the key policy of alias/aws/s3, of which managedKeyAllows
-// is the meaning. Source: AWS managed key of an AWS account, GetKeyPolicy, as
+// managedKeyPolicy is the key policy of alias/aws/s3: S3 may use the key for the
+// account's principals, who need no permission of KMS for that; directly they
+// may only look at it, so that DisableKey and the like are refused. Source: AWS managed key of an AWS account, GetKeyPolicy, as
 // collected in public (policy Id auto-s3-2).
 func managedKeyPolicy(account, region string) string {
 	type m = map[string]any

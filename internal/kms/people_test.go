@@ -16,8 +16,8 @@ func everybody() people {
 		alice().ARN: alice().PrincipalID,
 		bob().ARN:   bob().PrincipalID,
 		carol().ARN: carol().PrincipalID,
-		appRole:     "AROAAPPAPPAPPAPP",
-		"arn:aws:sts::" + account + ":assumed-role/App": "AROAAPPAPPAPPAPP",
+		appRole:     roleID,
+		"arn:aws:sts::" + account + ":assumed-role/App": roleID,
 	}
 }
 
@@ -45,7 +45,7 @@ const appRole = "arn:aws:iam::" + account + ":role/service/App"
 // carol is a user of another account with no permission of her own.
 func carol() identity.Caller {
 	c := bob()
-	c.AccountID, c.ARN, c.UserName, c.PrincipalID = other, "arn:aws:iam::"+other+":user/carol", "carol", "AIDACAROL"
+	c.AccountID, c.ARN, c.UserName, c.PrincipalID = other, "arn:aws:iam::"+other+":user/carol", "carol", carolID
 	return c
 }
 
@@ -53,7 +53,7 @@ func carol() identity.Caller {
 func session(name string) identity.Caller {
 	c := bob()
 	c.Type, c.UserName = identity.AssumedRole, ""
-	c.ARN, c.PrincipalID = "arn:aws:sts::"+account+":assumed-role/App/"+name, "AROAAPPAPPAPPAPP:"+name
-	c.Session = &identity.Session{RoleARN: appRole, RoleID: "AROAAPPAPPAPPAPP", Name: name}
+	c.ARN, c.PrincipalID = "arn:aws:sts::"+account+":assumed-role/App/"+name, roleID+":"+name
+	c.Session = &identity.Session{RoleARN: appRole, RoleID: roleID, Name: name}
 	return c
 }

@@ -1,61 +1,67 @@
 package kms
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+	"github.com/strongroom/strongroom/internal/policy"
 )
 
 const testAccount = "111122223333"
 
-func TestDefaultPolicyIsDefault(t *testing.T) {
-	doc := defaultPolicy(testAccount)
+func TestDefaultPolicy(t *testing.T) {
 	const want = `{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}`
-	if doc != want {
-		t.Errorf("got %s, want %s", doc, want)
-	}
-	if !isDefaultPolicy(doc, testAccount) || isDefaultPolicy(doc, "444455556666") {
-		t.Error("the default policy is that of its own account alone")
-	}
-	if isDefaultPolicy(managedKeyPolicy(testAccount, "us-east-1"), testAccount) {
-		t.Error("the policy of an AWS managed key passes for the default one")
+	if got := defaultPolicy(testAccount); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-// Whatever document is given: what is accepted is stored in our own words,
-// means the default policy, and is accepted as it is.
-func FuzzAcceptPolicy(f *testing.F) {
+// The policies that the server makes are such as it takes.
+func TestOwnPoliciesParse(t *testing.T) {
+	for name, text := range map[string]string{"default": defaultPolicy(testAccount), "managed": managedKeyPolicy(testAccount, "us-east-1")} {
+		doc, err := parsePolicy(text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := storedPolicy(doc, nobody{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Whatever document is given: it is refused with a code of the API, or stored,
+// and what is stored is read back as it is, laid out as well.
+func FuzzParsePolicy(f *testing.F) {
 	f.Add(defaultPolicy(testAccount))
 	f.Add(managedKeyPolicy(testAccount, "us-east-1"))
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":["kms:*"],"Resource":"*","Sid":"<&>"}}`)
 	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*"}]}`)
+	f.Add(`{"Statement":[{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/a"},"Action":"kms:*","Condition":{"Bool":{"kms:MultiRegion":false}}}]}`)
 	f.Add(`[]`)
 	f.Add(`null`)
-	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":["Allow"],"NotPrincipal":{},"Principal":"*"},{}]}`)
 	f.Add(`{`)
-	f.Fuzz(func(t *testing.T, doc string) {
-		stored, unsupported, err := acceptPolicy(doc, testAccount)
-		switch {
-		case err != nil:
+	f.Fuzz(func(t *testing.T, text string) {
+		doc, err := parsePolicy(text)
+		if err == nil {
+			doc, err = storedPolicy(doc, nobody{})
+		}
+		if err != nil {
 			if c := awserr.CodeOf(err); c != kmsapi.MalformedPolicyDocumentException && c != kmsapi.LimitExceededException {
 				t.Fatalf("error is %v", err)
 			}
-		case unsupported != nil:
-			if json.Valid([]byte(doc)) && isDefaultPolicy(doc, testAccount) {
-				t.Fatalf("%s is the default policy and was refused", doc)
-			}
-		default:
-			if len(stored) > maxPolicy {
-				t.Fatalf("a policy of %d bytes was stored in %d", len(doc), len(stored))
-			}
-			if !isDefaultPolicy(stored, testAccount) {
-				t.Fatalf("%s was stored as %s, which is not the default policy", doc, stored)
-			}
-			if again, _, _ := acceptPolicy(stored, testAccount); again != stored {
-				t.Fatalf("%s was stored as %s", stored, again)
-			}
+			return
+		}
+		stored := string(doc.Text())
+		if len(stored) > maxPolicy {
+			t.Fatalf("a policy of %d bytes is stored in %d", len(text), len(stored))
+		}
+		if again, err := policy.Parse(policy.Key, []byte(stored)); err != nil || string(again.Text()) != stored {
+			t.Fatalf("%s is not read back: %v", stored, err)
+		}
+		if _, err := parsePolicy(layoutPolicy(doc.Shown(nobody{}))); err != nil && awserr.CodeOf(err) != kmsapi.LimitExceededException {
+			t.Fatalf("%s laid out is refused: %v", stored, err)
 		}
 	})
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 )
 
-// PutKeyPolicy replaces a key's policy, in every state of the key. Until there
-// is a policy engine it takes what CreateKey takes: what means the same as the
-// default key policy, which lets nobody lock themselves out, so that
-// BypassPolicyLockoutSafetyCheck changes nothing yet.
+// PutKeyPolicy replaces a key's policy, in every state of the key. Unless it is
+// told to bypass the check, it refuses a policy that would not let the caller
+// do so again. The policy holds for every call that begins after the answer.
 // (KMS API Reference, PutKeyPolicy)
 func (s *Service) PutKeyPolicy(ctx context.Context, c identity.Caller, req *kmsapi.PutKeyPolicyRequest) error {
 	_, err := do(ctx, s, c, opPutKeyPolicy, req, s.putKeyPolicy)
@@ -20,9 +19,10 @@ func (s *Service) PutKeyPolicy(ctx context.Context, c identity.Caller, req *kmsa
 }
 
 func (s *Service) putKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi.PutKeyPolicyRequest) (*void, error) {
+	bypass := isTrue(req.BypassPolicyLockoutSafetyCheck)
 	o := optional(newObject().str("keyId", *req.KeyId), "policyName", req.PolicyName).str("policy", *req.Policy)
-	call.RequestParameters = o.boolean("bypassPolicyLockoutSafetyCheck", isTrue(req.BypassPolicyLockoutSafetyCheck)).end()
-	policy, unsupported, err := acceptPolicy(*req.Policy, call.Caller.AccountID) // of another account no key gets further
+	call.RequestParameters = o.boolean("bypassPolicyLockoutSafetyCheck", bypass).end()
+	doc, err := parsePolicy(*req.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -30,22 +30,27 @@ func (s *Service) putKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(ctx, call, k, conditions{bypassLockout: new(isTrue(req.BypassPolicyLockoutSafetyCheck))}); err != nil {
+	if err := s.authorize(ctx, call, k, conditions{bypassLockout: &bypass}); err != nil {
 		return nil, err
 	}
 	if err := checkPolicyName(req.PolicyName); err != nil {
 		return nil, err
 	}
-	if unsupported != nil {
-		return nil, unsupported
+	if doc, err = storedPolicy(doc, s.principals); err != nil {
+		return nil, err
+	}
+	if !bypass {
+		if err := s.checkLockout(ctx, call, &snapshot{key: k.key, arn: k.arn, policy: doc}); err != nil {
+			return nil, err
+		}
 	}
 	call.ResponseElements = keyRecord(k.arn)
 	return nil, s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
 		key, err := keyNow(tx, k.key.Ref())
-		if err != nil || key.Policy == policy {
+		if err != nil || key.Policy == string(doc.Text()) {
 			return false, err
 		}
-		key.Policy = policy
+		key.Policy = string(doc.Text())
 		return true, tx.PutKey(&key)
 	})
 }

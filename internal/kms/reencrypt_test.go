@@ -107,8 +107,8 @@ func TestReEncryptRefusals(t *testing.T) {
 		{"long source context", kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: to.KeyId, SourceEncryptionContext: long}, kmsapi.ValidationException, "The encryption context exceeds the maximum of 8192 bytes."},
 		{"long destination context", kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: to.KeyId, DestinationEncryptionContext: long}, kmsapi.ValidationException, "The encryption context exceeds the maximum of 8192 bytes."},
 		{"grant token", kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: to.KeyId, GrantTokens: []string{"t"}}, kmsapi.InvalidGrantTokenException, "The grant token is not valid."},
-		{"another account's source", kmsapi.ReEncryptRequest{CiphertextBlob: blob, SourceKeyId: &foreign, DestinationKeyId: to.KeyId}, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:ReEncryptFrom on resource: " + foreign + " because no resource-based policy allows the kms:ReEncryptFrom action"},
-		{"another account's destination", kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: &foreign}, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:ReEncryptTo on resource: " + foreign + " because no resource-based policy allows the kms:ReEncryptTo action"},
+		{"another account's source", kmsapi.ReEncryptRequest{CiphertextBlob: blob, SourceKeyId: &foreign, DestinationKeyId: to.KeyId}, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:ReEncryptFrom" + undisclosed},
+		{"another account's destination", kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: &foreign}, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:ReEncryptTo" + undisclosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := k.ReEncrypt(t.Context(), root(), &c.req)
@@ -164,13 +164,13 @@ func TestReEncryptAuthorization(t *testing.T) {
 		t.Errorf("two calls made %d records", got)
 	}
 	// A key whose policy allows nothing: as source and as destination.
-	k.change(*to.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
+	k.change(*to.KeyId, func(key *kmsdb.Key) { key.Policy = allowsNothing })
 	_, err = k.ReEncrypt(t.Context(), root(), &req)
 	wantError(t, err, gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:ReEncryptTo on resource: "+*to.Arn+" because no resource-based policy allows the kms:ReEncryptTo action")
 	if r := k.last("ReEncrypt"); r.RequestParameters != nil || len(r.Resources) != 2 {
 		t.Errorf("record is %s, want both keys and no parameters", r.raw)
 	}
-	k.change(*from.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
+	k.change(*from.KeyId, func(key *kmsdb.Key) { key.Policy = allowsNothing })
 	_, err = k.ReEncrypt(t.Context(), root(), &kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: from.KeyId})
 	if !errors.Is(err, gate.AccessDenied) {
 		t.Errorf("error is %v, want a denial", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -25,8 +26,8 @@ const (
 // account is one of the caller's, in the region of the call.
 //
 // Errors (texts: recorded from AWS): NotFoundException for what is malformed,
-// of another region, or not there. Another account's ARN goes to the gate before
-// anything is looked up, so the refusal tells nobody what others have.
+// of another region, or not there in the caller's account. Of another account
+// nothing is told: what is not there is refused, as what is not allowed.
 func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f form) (*snapshot, error) {
 	return s.resolveFor(ctx, call, call.Op.Action, id, f)
 }
@@ -51,11 +52,33 @@ func (s *Service) resolveFor(ctx context.Context, call *gate.Call, action, id st
 	if byAlias && f != anyForm || !byAlias && !isKeyID(name) {
 		return nil, invalidKeyID(id)
 	}
-	if account != call.Caller.AccountID {
-		if err := call.Authorize(gate.Request{Action: action, Resource: id, ResourceAccount: account}); err != nil {
-			return nil, err
+	if account == call.Caller.AccountID {
+		return s.find(ctx, call, account, name, byAlias)
+	}
+	if crossAccount(call.Op.Name) {
+		k, err := s.find(ctx, call, account, name, byAlias)
+		if awserr.CodeOf(err) != kmsapi.NotFoundException {
+			return k, err
 		}
 	}
+	return nil, refuseForeign(call, action, id, account)
+}
+
+// refuseForeign refuses an action on another account's key: one that nothing
+// can be done with from here, or that is not there. Of the second the refusal
+// reads as if the key were there and its policy did not allow the action.
+func refuseForeign(call *gate.Call, action, id, account string) error {
+	err := call.Authorize(gate.Request{
+		Action: action, Resource: id, ResourceAccount: account, Kind: policy.Key, Undisclosed: crossAccount(call.Op.Name),
+	})
+	if err == nil {
+		return errors.New("a key that has no policy was allowed to another account")
+	}
+	return err
+}
+
+// find looks a key up by its id or the name of an alias.
+func (s *Service) find(ctx context.Context, call *gate.Call, account, name string, byAlias bool) (*snapshot, error) {
 	ref := kmsdb.KeyRef{Account: account, Region: call.Caller.Region, ID: name}
 	if byAlias {
 		alias := kmsdb.AliasRef{Account: account, Region: call.Caller.Region, Name: name}

@@ -11,6 +11,7 @@ import (
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/secret"
 	"github.com/strongroom/strongroom/internal/store"
 	"github.com/strongroom/strongroom/internal/uuid"
@@ -29,6 +30,8 @@ type Seed struct {
 	Enabled         *bool // of a new key: nil means enabled
 	Aliases         []string
 	Tags            map[string]string // nil: left alone; else just these
+	// Policy is the key policy, JSON. Empty: a new key gets the default one.
+	Policy string
 
 	// Material is the key's material, MaterialSize bytes, for tests: whoever
 	// has the declaration has the key. Empty: random, as for any key. Servers
@@ -52,7 +55,7 @@ func (s *Service) PutKeyIn(tx *store.Tx, seed Seed) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		event, changed = "CreateKey", true
-		if key, err = s.plant(db, seed); err != nil {
+		if key, err = s.plant(tx, db, seed); err != nil {
 			return err
 		}
 	case err != nil:
@@ -60,7 +63,7 @@ func (s *Service) PutKeyIn(tx *store.Tx, seed Seed) error {
 	case key.State == kmsapi.KeyStatePendingDeletion:
 		return nil
 	default:
-		if changed, err = s.tend(db, &key, seed); err != nil {
+		if changed, err = s.tend(tx, db, &key, seed); err != nil {
 			return err
 		}
 	}
@@ -106,7 +109,7 @@ const (
 )
 
 // plant makes the key.
-func (s *Service) plant(db *kmsdb.Tx, seed Seed) (kmsdb.Key, error) {
+func (s *Service) plant(tx *store.Tx, db *kmsdb.Tx, seed Seed) (kmsdb.Key, error) {
 	key := s.emptyKey(kmsdb.Customer, seed.Account, seed.Region)
 	key.ID, key.Policy, key.Portable = seed.ID, defaultPolicy(seed.Account), seed.Material.Len() > 0
 	var token []byte
@@ -122,7 +125,7 @@ func (s *Service) plant(db *kmsdb.Tx, seed Seed) (kmsdb.Key, error) {
 	if err := s.addMaterial(key, token); err != nil {
 		return kmsdb.Key{}, err
 	}
-	if _, err := declare(key, seed); err != nil {
+	if _, err := s.declare(tx, key, seed); err != nil {
 		return kmsdb.Key{}, err
 	}
 	n, err := db.CountKeys(key.Account, key.Region)
@@ -136,7 +139,7 @@ func (s *Service) plant(db *kmsdb.Tx, seed Seed) (kmsdb.Key, error) {
 }
 
 // tend brings a key that is there to what is declared.
-func (s *Service) tend(db *kmsdb.Tx, key *kmsdb.Key, seed Seed) (changed bool, err error) {
+func (s *Service) tend(tx *store.Tx, db *kmsdb.Tx, key *kmsdb.Key, seed Seed) (changed bool, err error) {
 	if key.Manager != kmsdb.Customer {
 		return false, fmt.Errorf("key %s is an AWS managed key", seed.ID)
 	}
@@ -153,14 +156,14 @@ func (s *Service) tend(db *kmsdb.Tx, key *kmsdb.Key, seed Seed) (changed bool, e
 			return false, fmt.Errorf("key %s is there with other key material: declare another id, or leave its material out", seed.ID)
 		}
 	}
-	if changed, err = declare(key, seed); err != nil || !changed {
+	if changed, err = s.declare(tx, key, seed); err != nil || !changed {
 		return false, err
 	}
 	return true, db.PutKey(key)
 }
 
 // declare sets what the seed says of a key, and reports whether that was news.
-func declare(key *kmsdb.Key, seed Seed) (changed bool, err error) {
+func (s *Service) declare(tx *store.Tx, key *kmsdb.Key, seed Seed) (changed bool, err error) {
 	if seed.Description != nil && *seed.Description != key.Description {
 		key.Description, changed = *seed.Description, true
 	}
@@ -189,7 +192,28 @@ func declare(key *kmsdb.Key, seed Seed) (changed bool, err error) {
 			key.Tags, changed = tags, true
 		}
 	}
+	if seed.Policy != "" {
+		doc, err := parsePolicy(seed.Policy)
+		if err == nil {
+			doc, err = storedPolicy(doc, s.principalsIn(tx))
+		}
+		if err != nil {
+			return false, fmt.Errorf("key %s: %w", seed.ID, policyFault(err))
+		}
+		if text := string(doc.Text()); text != key.Policy {
+			key.Policy, changed = text, true
+		}
+	}
 	return changed, nil
+}
+
+// policyFault is why a policy is refused, with its place, which AWS's error of
+// a request does not always have.
+func policyFault(err error) error {
+	if e, ok := errors.AsType[*policy.Error](err); ok {
+		return fmt.Errorf("policy: %w", e)
+	}
+	return err
 }
 
 // The model's limits of TagKeyType and TagValueType, in characters.

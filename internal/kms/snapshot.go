@@ -11,20 +11,19 @@ import (
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/policy"
 )
 
 // snapshot is a key as one revision of its record has it. It is immutable but
 // for the handles of its material; a newer revision makes a new one.
 type snapshot struct {
-	key kmsdb.Key // but for Policy, which is below
+	key kmsdb.Key // but for Policy, which is below, compiled
 	arn string    // empty for a service's own key
 
 	current   *material
 	materials map[[32]byte]*material
 
-	// policy is what the gate is given, nil for a service's own key.
-	policy    []byte
-	isDefault bool // policy is AWS's default key policy
+	policy *policy.Document // nil for a service's own key
 }
 
 // material is one version of the key material: its names, and a handle once it
@@ -43,10 +42,15 @@ const (
 	snapshotSize = 1 << 10
 	materialSize = 1 << 10
 	tagSize      = 64
+	// compiledPolicy is how many times the size of its text a policy takes.
+	compiledPolicy = 8
 )
 
 func (k *snapshot) size() int {
-	n := snapshotSize + len(k.materials)*materialSize + len(k.policy) + len(k.key.Description)
+	n := snapshotSize + len(k.materials)*materialSize + len(k.key.Description)
+	if k.policy != nil {
+		n += compiledPolicy * len(k.policy.Text())
+	}
 	for _, t := range k.key.Tags {
 		n += tagSize + len(t.Key) + len(t.Value)
 	}
@@ -68,8 +72,10 @@ func newSnapshot(key kmsdb.Key) (*snapshot, error) {
 	k := &snapshot{key: key, materials: make(map[[32]byte]*material, len(key.Materials))}
 	if key.Manager != kmsdb.Service {
 		k.arn = ref.ARN()
-		k.policy = []byte(key.Policy)
-		k.isDefault = isDefaultPolicy(key.Policy, key.Account)
+		var err error
+		if k.policy, err = policy.Parse(policy.Key, []byte(key.Policy)); err != nil {
+			return nil, fmt.Errorf("key %s: its policy: %w", ref, err)
+		}
 	}
 	k.key.Policy = ""
 	for _, v := range key.Materials {

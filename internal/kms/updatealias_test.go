@@ -102,7 +102,7 @@ func TestUpdateAliasNeedsAliasAndBothKeys(t *testing.T) {
 	err := k.UpdateAlias(t.Context(), bob(), &kmsapi.UpdateAliasRequest{AliasName: new("alias/app"), TargetKeyId: b.KeyId})
 	wantError(t, err, gate.AccessDenied, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:UpdateAlias on resource: arn:aws:kms:us-east-1:111122223333:alias/app because no identity-based policy allows the kms:UpdateAlias action")
 	for _, key := range []*kmsapi.KeyMetadata{a, b} {
-		closed := `{"Version":"2012-10-17","Statement":[]}`
+		closed := allowsNothing
 		var open string
 		k.change(*key.KeyId, func(key *kmsdb.Key) { open, key.Policy = key.Policy, closed })
 		wantError(t, k.updateAlias("alias/app", *b.KeyId), gate.AccessDenied, "User: arn:aws:iam::111122223333:root is not authorized to perform: kms:UpdateAlias on resource: "+*key.Arn+" because no resource-based policy allows the kms:UpdateAlias action")
@@ -117,7 +117,7 @@ func TestUpdateAliasThatHasMoved(t *testing.T) {
 	k := newKit(t)
 	open, closed := k.createKey(), k.createKey()
 	k.createAlias("alias/app", *open.KeyId)
-	k.change(*closed.KeyId, func(key *kmsdb.Key) { key.Policy = `{"Version":"2012-10-17","Statement":[]}` })
+	k.change(*closed.KeyId, func(key *kmsdb.Key) { key.Policy = allowsNothing })
 	k.describe("alias/app") // so the service has it in memory
 	// The service does not hear of an unlogged change, as it has not heard yet
 	// of one that comes between its decisions and its transaction.
