@@ -10,6 +10,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/kms"
+	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/s3"
 	"github.com/strongroom/strongroom/internal/secret"
 	"github.com/strongroom/strongroom/internal/store"
@@ -191,6 +192,13 @@ func (p *plan) key(account text, k bootstrapKey) error {
 			seed.Tags[name] = value.s
 		}
 	}
+	policyOf, err := p.document(at, policy.Key, "policy of key "+k.ID.s, "policy", k.Policy, k.PolicyFile)
+	if err != nil {
+		return err
+	}
+	if policyOf != nil {
+		seed.Policy = policyOf.s
+	}
 	encoded, err := exclusive(at, "material", k.Material, k.MaterialFile)
 	if err != nil {
 		return err
@@ -203,6 +211,12 @@ func (p *plan) key(account text, k bootstrapKey) error {
 		seed.Material = secret.New(raw)
 		clear(encoded)
 	}
-	p.add(at, func(tx *store.Tx) error { return p.s.kms.PutKeyIn(tx, seed) })
+	p.add(at, func(tx *store.Tx) error {
+		err := p.s.kms.PutKeyIn(tx, seed)
+		if policyOf != nil {
+			err = policyOf.wrap(err)
+		}
+		return err
+	})
 	return nil
 }

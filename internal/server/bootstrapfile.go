@@ -47,6 +47,8 @@ type bootstrapKey struct {
 	Enabled      *bool           `yaml:"enabled"`
 	Aliases      []text          `yaml:"aliases"`
 	Tags         map[string]text `yaml:"tags"`
+	Policy       document        `yaml:"policy"`
+	PolicyFile   text            `yaml:"policyFile"`
 	Material     text            `yaml:"material"` // base64
 	MaterialFile text            `yaml:"materialFile"`
 }
