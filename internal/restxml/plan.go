@@ -134,6 +134,8 @@ func (f *field) setLayout(options []string) {
 	switch {
 	case slices.Contains(options, "iso8601"):
 		f.layout = iso8601
+	case slices.Contains(options, "seconds"):
+		f.layout = iso8601Seconds
 	case slices.Contains(options, "rfc822"), f.location == inHeader:
 		f.layout = httpDate
 	default:

@@ -20,7 +20,7 @@ func TestRefusedRequestsAreRecorded(t *testing.T) {
 		m             message
 		event, code   string
 	}{
-		{"operation that is not served", "kms", kmsCall("CreateGrant", `{"KeyId":"x"}`), "CreateGrant", "UnknownOperationException"},
+		{"operation that is not served", "kms", kmsCall("EnableKeyRotation", `{"KeyId":"x"}`), "EnableKeyRotation", "UnknownOperationException"},
 		{"malformed JSON", "kms", kmsCall("Encrypt", `{"KeyId":`), "Encrypt", "SerializationException"},
 		{"wrong type", "kms", kmsCall("Encrypt", `{"KeyId":5}`), "Encrypt", "SerializationException"},
 		{"another service's target", "kms", message{method: "POST", path: "/", signed: operation("Nope.Encrypt"), body: "{}"}, "Unknown", "UnknownOperationException"},
@@ -29,7 +29,7 @@ func TestRefusedRequestsAreRecorded(t *testing.T) {
 		{"not /", "kms", message{method: "POST", path: "/keys", signed: operation("TrentService.ListKeys"), body: "{}"}, "Unknown", "UnknownOperationException"},
 		{"unknown action", "sts", stsCall("Action=GetFederationToken&Version=2011-06-15"), "GetFederationToken", "InvalidAction"},
 		{"no action", "sts", stsCall("Version=2011-06-15"), "Unknown", "MissingAction"},
-		{"sub-resource that is not served", "s3", message{method: "PUT", path: "/refused", query: "policy=", body: "{}"}, "Unknown", "NotImplemented"},
+		{"sub-resource that is not served", "s3", message{method: "PUT", path: "/refused", query: "website=", body: "{}"}, "Unknown", "NotImplemented"},
 		{"method that is not served", "s3", message{method: "PATCH", path: "/refused"}, "Unknown", "MethodNotAllowed"},
 		{"header that is not served", "s3", message{method: "PUT", path: "/refused/k", signed: []field{{"X-Amz-Website-Redirect-Location", "/"}}, body: "x"}, "PutObject", "NotImplemented"},
 		{"parameter that does not bind", "s3", message{method: "GET", path: "/refused", query: "max-keys=many"}, "ListObjects", "InvalidArgument"},

@@ -152,6 +152,7 @@ func (g *generator) goType(name string, member bool) string {
 //	payload                          the member is the whole XML body
 //	flattened, member=NAME           how a list's elements are named in XML
 //	iso8601 rfc822                   a timestamp in other than the place's default format
+//	seconds                          one without decimals, in the Query protocol
 //	always                           a list that is written even when it is empty
 func (g *generator) tag(parent *model.Shape, m *model.Member, output bool) string {
 	sh := g.file.Shapes[m.Shape]
@@ -172,6 +173,8 @@ func (g *generator) tag(parent *model.Shape, m *model.Member, output bool) strin
 	}
 	if sh.TimestampFormat != "" {
 		opts = append(opts, sh.TimestampFormat)
+	} else if sh.Type == "timestamp" && g.file.Metadata.Protocol == "query" {
+		opts = append(opts, "seconds")
 	}
 	// AWS answers ListKeys of an empty account with "Keys":[], though no model
 	// says so; lists deeper in an answer are left out when there is nothing in them.

@@ -47,7 +47,7 @@ type Credentials struct {
 	AccessKeyId     *string      `aws:"AccessKeyId"`
 	SecretAccessKey secret.Bytes `aws:"SecretAccessKey"`
 	SessionToken    *string      `aws:"SessionToken"`
-	Expiration      *time.Time   `aws:"Expiration"`
+	Expiration      *time.Time   `aws:"Expiration,seconds"`
 }
 
 // GetAccessKeyInfoRequest is the input of GetAccessKeyInfo.

@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/restxml"
 	"github.com/strongroom/strongroom/internal/sts"
 	"github.com/strongroom/strongroom/internal/sts/stsapi"
 )
@@ -130,5 +131,14 @@ func TestStatuses(t *testing.T) {
 		if w.Code != want || !strings.Contains(w.Body.String(), "<Code>"+string(code)+"</Code><Message>text &lt;&amp;&gt;</Message>") {
 			t.Errorf("%s: got %d %s, want %d", code, w.Code, w.Body, want)
 		}
+	}
+}
+
+// TestExpirationOnTheWire: STS writes no decimals.
+func TestExpirationOnTheWire(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 2, 3, 999, time.UTC)
+	got := string(restxml.AppendMembers(nil, &stsapi.Credentials{Expiration: &at}))
+	if want := "<Expiration>2026-11-23T12:02:03Z</Expiration>"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
