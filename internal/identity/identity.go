@@ -51,6 +51,7 @@ type Caller struct {
 	// of its payload (x-amz-content-sha256; empty where it says nothing).
 	Signed      time.Time
 	PayloadHash string
+	Referer     string // the HTTP header
 
 	// Session is what temporary credentials say; nil for long-term ones.
 	Session *Session

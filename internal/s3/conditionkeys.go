@@ -36,6 +36,9 @@ func (k conditionKeys) Lookup(name string) (policy.Value, bool) {
 }
 
 func (k conditionKeys) value(name string) (string, bool) {
+	if name == "aws:referer" { // a global key, of which no other service makes use
+		return k.c.caller.Referer, k.c.caller.Referer != ""
+	}
 	name, ok := strings.CutPrefix(name, "s3:")
 	if !ok {
 		return "", false

@@ -38,7 +38,7 @@ func policyError(err error, text []byte) error {
 	if !ok {
 		return err
 	}
-	return awserr.New(s3api.MalformedPolicy, "%s", policyText(e, text)).With("Detail", showable(e.Error()))
+	return awserr.Wrap(e, s3api.MalformedPolicy, "%s", policyText(e, text)).With("Detail", showable(e.Error()))
 }
 
 func policyText(e *policy.Error, text []byte) string {

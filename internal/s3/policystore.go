@@ -37,13 +37,13 @@ func (s *Service) policyOf(ctx context.Context, b *bucketRecord) (*policy.Docume
 	if b.Policy == "" {
 		return nil, nil
 	}
-	if d, ok := s.policies.get(b.Policy); ok {
+	if d, ok := s.policies.get(b.Name, b.Policy); ok {
 		return d, nil
 	}
 	for id, tries := b.Policy, 0; ; tries++ {
 		d, err := s.loadPolicy(ctx, b.Name, b.ID, id)
 		if err == nil {
-			s.policies.put(id, d)
+			s.policies.put(b.Name, id, d)
 			return d, nil
 		}
 		if !errors.Is(err, errStalePolicy) || tries == 3 {
@@ -163,39 +163,64 @@ const (
 	maxPolicyBytes = 16 << 20
 )
 
-// policyCache holds compiled policies by their ids. An id is of one text for
-// ever, so that nothing in it grows old. It is safe for concurrent use.
+// policyCache holds the compiled policy of each bucket, by the bucket's name. One
+// that was changed is dropped, though nothing names it any more: an older row of
+// the bucket, put back by another hand, should not find it here. It is safe for
+// concurrent use.
 type policyCache struct {
 	mu    sync.RWMutex // guards the fields below
-	m     map[string]*policy.Document
+	m     map[string]compiledPolicy
 	bytes int // of the texts
 }
 
-func (c *policyCache) get(id string) (*policy.Document, bool) {
+// compiledPolicy is a policy with its id, which is of one text for ever.
+type compiledPolicy struct {
+	id string
+	*policy.Document
+}
+
+// get returns the policy id of a bucket.
+func (c *policyCache) get(bucket, id string) (*policy.Document, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	d, ok := c.m[id]
-	return d, ok
+	p := c.m[bucket]
+	return p.Document, p.Document != nil && p.id == id
 }
 
 // put keeps d. A full cache gives up any others: the map's order is as good as
 // chance, and a wrong choice costs one read.
-func (c *policyCache) put(id string, d *policy.Document) {
+func (c *policyCache) put(bucket, id string, d *policy.Document) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil {
-		c.m = map[string]*policy.Document{}
+		c.m = map[string]compiledPolicy{}
 	}
-	if _, ok := c.m[id]; ok {
-		return
-	}
-	for victim, v := range c.m {
+	c.remove(bucket)
+	for victim := range c.m {
 		if len(c.m) < maxPolicies && c.bytes+len(d.Text()) <= maxPolicyBytes {
 			break
 		}
-		delete(c.m, victim)
-		c.bytes -= len(v.Text())
+		c.remove(victim)
 	}
-	c.m[id] = d
+	c.m[bucket] = compiledPolicy{id, d}
 	c.bytes += len(d.Text())
+}
+
+// forget drops the policies that a commit changed.
+func (c *policyCache) forget(changes []store.Change) {
+	for _, change := range changes {
+		if change.Table == store.BucketPolicies {
+			c.mu.Lock()
+			c.remove(change.Key)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// remove forgets the policy of a bucket. The caller holds the lock.
+func (c *policyCache) remove(bucket string) {
+	if p, ok := c.m[bucket]; ok {
+		c.bytes -= len(p.Text())
+		delete(c.m, bucket)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/audit"
-	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/s3/sse"
 	"github.com/strongroom/strongroom/internal/store"
@@ -68,7 +67,8 @@ func (s *Service) PutBucketIn(tx *store.Tx, b Bucket) error {
 
 // PutBucketPolicyIn makes sure, in a transaction of the caller's, that the bucket
 // has the policy. Doing it again changes nothing. Dir knows the principals as the
-// transaction sees them.
+// transaction sees them. The error is a *policy.Error where it is about the
+// language or a principal.
 func (s *Service) PutBucketPolicyIn(tx *store.Tx, dir policy.Directory, bucket string, text []byte) error {
 	row, err := tx.Get(store.Buckets, bucket)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Service) PutBucketPolicyIn(tx *store.Tx, dir policy.Directory, bucket s
 	}
 	d, err := parsePolicy(bucket, text, dir)
 	if err != nil {
-		return fmt.Errorf("policy of bucket %s: %w", bucket, detailed(err))
+		return fmt.Errorf("policy of bucket %s: %w", bucket, err)
 	}
 	if b.Policy != "" {
 		row, err := tx.Get(store.BucketPolicies, bucket)
@@ -103,21 +103,6 @@ func (s *Service) PutBucketPolicyIn(tx *store.Tx, dir policy.Directory, bucket s
 	}
 	tx.SetRecord(record.AppendJSON(nil))
 	_, err = s.setPolicy(tx, b, d)
-	return err
-}
-
-// detailed is the error about a policy with the place of the fault, which a
-// client finds in another element of the answer.
-func detailed(err error) error {
-	e, ok := errors.AsType[*awserr.Error](err)
-	if !ok {
-		return err
-	}
-	for _, f := range e.Fields {
-		if f.Name == "Detail" {
-			return fmt.Errorf("%w (%s)", err, f.Value)
-		}
-	}
 	return err
 }
 

@@ -70,7 +70,8 @@ type Service struct {
 	done      sync.WaitGroup
 }
 
-// New makes a Service and starts its collector; Close stops it.
+// New makes a Service and starts its collector; Close stops it. It registers with
+// cfg.Store.OnCommit, so no Update may have run before.
 func New(cfg Config) (*Service, error) {
 	switch {
 	case cfg.Store == nil, cfg.RowMAC == nil, cfg.Keys == nil, cfg.Objects == nil, cfg.Gate == nil:
@@ -103,6 +104,7 @@ func New(cfg Config) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	cfg.Store.OnCommit(s.policies.forget)
 	s.readers.wake = s.wakeCollector
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel

@@ -125,7 +125,7 @@ func serviceOf(r *http.Request, sig *sigv4.Signature) service {
 
 // request makes the part of a Caller that does not depend on who it is.
 func request(r *http.Request, svc service) identity.Caller {
-	c := identity.Caller{RequestID: newRequestID(svc), UserAgent: r.UserAgent(), Host: r.Host, SourceIP: r.RemoteAddr}
+	c := identity.Caller{RequestID: newRequestID(svc), UserAgent: r.UserAgent(), Referer: r.Referer(), Host: r.Host, SourceIP: r.RemoteAddr}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c.SourceIP = host
 	}
@@ -171,7 +171,7 @@ func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Sign
 	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
 	who.TLSVersion, who.TLSCipher = c.TLSVersion, c.TLSCipher
 	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"
-	who.Signed, who.PayloadHash = sig.Time, sig.PayloadHash
+	who.Signed, who.PayloadHash, who.Referer = sig.Time, sig.PayloadHash, c.Referer
 	if sig.Presigned {
 		who.AuthMethod = "QueryString"
 	}

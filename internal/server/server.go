@@ -142,7 +142,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	s.blobs = objects
 	s.s3, err = s3.New(s3.Config{
 		Store: s.store, RowMAC: c.RowMAC, RecordKeys: c.Records,
-		Keys: keyService{s.kms}, Objects: objects,
+		Keys: keyService{s.kms}, Objects: objects, Principals: s.iam,
 		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log,
 		MayRemove: s.whileNoBackup,
 	})

@@ -68,6 +68,7 @@ type kit struct {
 	commits atomic.Int64 // that changed a row
 	now     atomic.Pointer[time.Time]
 	opening atomic.Pointer[func()] // runs before a data key of SSE-S3 is opened
+	keys    []string               // ARNs of KMS keys that a test made
 
 	*client.Client // as the root user of account
 }
@@ -241,7 +242,7 @@ func (k *kit) serve(w http.ResponseWriter, r *http.Request) {
 	c := callers[sig.KeyID]
 	c.RequestID, c.Region, c.Host, c.UserAgent, c.AuthMethod, c.AccessKeyID = id, sig.Region, r.Host, r.UserAgent(), "AuthHeader", sig.KeyID
 	c.TLSVersion, c.SourceIP = "TLSv1.3", "192.0.2.1"
-	c.Signed, c.PayloadHash = sig.Time, sig.PayloadHash
+	c.Signed, c.PayloadHash, c.Referer = sig.Time, sig.PayloadHash, r.Referer()
 	if sig.Presigned {
 		c.AuthMethod = "QueryString"
 	}
@@ -344,6 +345,13 @@ func (k *kit) createKey() string {
 	out, err := k.kms.CreateKey(k.t.Context(), c, &kmsapi.CreateKeyRequest{})
 	k.check(err)
 	return *out.KeyMetadata.Arn
+}
+
+func (k *kit) createAlias(name, key string) {
+	k.t.Helper()
+	c := callers["AKIAROOT"]
+	c.Region = region
+	k.check(k.kms.CreateAlias(k.t.Context(), c, &kmsapi.CreateAliasRequest{AliasName: &name, TargetKeyId: &key}))
 }
 
 func (k *kit) disableKey(arn string) {
