@@ -90,13 +90,10 @@ func readStatements(text []byte) ([]statementText, error) {
 // in the order in which AWS finds them broken as far as that is known. Texts: as
 // observed of AWS, in public reports of each.
 func (st *statementText) check(bucket string) error {
-	var actions []string
 	for _, element := range slices.Concat(st.Action, st.NotAction) {
-		found := actionsLike(element)
-		if found == nil {
+		if actionsLike(element) == nil {
 			return malformedPolicy("Policy has invalid action")
 		}
-		actions = append(actions, found...)
 	}
 	covers := 0
 	for _, resource := range slices.Concat(st.Resource, st.NotResource) {

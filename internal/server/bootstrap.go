@@ -114,6 +114,16 @@ func (p *plan) resources(a bootstrapAccount) error {
 		p.add(at, func(tx *store.Tx) error {
 			return p.s.s3.PutBucketIn(tx, s3.Bucket{Name: b.Name.s, Account: a.ID.s, Region: p.region(b.Region)})
 		})
+		d, err := p.document(at, policy.Bucket, "policy of bucket "+b.Name.s, "policy", b.Policy, b.PolicyFile)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			continue // one that the bucket has stays
+		}
+		p.add(at, func(tx *store.Tx) error {
+			return d.wrap(p.s.s3.PutBucketPolicyIn(tx, p.s.iam.In(tx), b.Name.s, d.parsed.Text()))
+		})
 	}
 	return nil
 }

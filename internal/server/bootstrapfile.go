@@ -54,8 +54,10 @@ type bootstrapKey struct {
 }
 
 type bootstrapBucket struct {
-	Name   text `yaml:"name"`
-	Region text `yaml:"region"`
+	Name       text     `yaml:"name"`
+	Region     text     `yaml:"region"`
+	Policy     document `yaml:"policy"`
+	PolicyFile text     `yaml:"policyFile"`
 }
 
 // text is a scalar of the file: just the characters that stand there, so that
