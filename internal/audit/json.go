@@ -43,6 +43,7 @@ func (r *Record) AppendJSON(dst []byte) []byte {
 	dst = member(dst, `,"recipientAccountId":`, r.RecipientAccountID)
 	dst = raw(dst, "serviceEventDetails", r.ServiceEventDetails, maxParameters, false)
 	dst = optional(dst, `,"sharedEventID":`, r.SharedEventID)
+	dst = optional(dst, `,"vpcEndpointId":`, r.VPCEndpointID)
 	dst = member(dst, `,"eventCategory":`, category)
 	if a := r.Addendum; a != nil {
 		dst = member(dst, `,"addendum":{"reason":`, a.Reason)

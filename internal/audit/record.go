@@ -61,6 +61,7 @@ type Record struct {
 
 	RecipientAccountID string
 	SharedEventID      string // left out when empty
+	VPCEndpointID      string // left out when empty
 	EventCategory      string // empty is Management; managementEvent follows from it
 	Addendum           *Addendum
 	TLSDetails         *TLSDetails

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -26,9 +27,10 @@ type Call struct {
 	gate       *Gate
 	evaluation evaluation
 	resources  []audit.Resource
-	denied     bool   // a decision was a denial
-	stamp      *stamp // nil until the record is first made
-	streaming  *stamp // of the record that Streaming wrote
+	denied     bool            // a decision was a denial
+	decision   json.RawMessage // the first that was, for the record
+	stamp      *stamp          // nil until the record is first made
+	streaming  *stamp          // of the record that Streaming wrote
 	committed  bool
 	finished   bool
 
@@ -42,7 +44,12 @@ type Call struct {
 // A call may ask more than once; it makes one record all the same.
 func (c *Call) Authorize(r Request) error {
 	err := c.Permits(r)
-	c.denied = c.denied || err != nil
+	if err != nil && !c.denied {
+		c.denied = true
+		if errors.Is(err, AccessDenied) {
+			c.decision = c.evaluation.recorded()
+		}
+	}
 	return err
 }
 

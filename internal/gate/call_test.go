@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/policy"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden records in testdata")
@@ -84,7 +85,7 @@ func records(t testing.TB, dir string) (rs []map[string]any) {
 func TestRecord(t *testing.T) {
 	g, _, _ := openGate(t)
 	alice, bob := user(account, "alice", identity.AdministratorAccess), user(account, "bob")
-	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: []byte(`{}`), DefaultPolicy: true}
+	request := Request{Resource: keyARN, ResourceAccount: account, Kind: policy.Key, Policy: document(t, policy.Key, delegates)}
 	decryptBy := func(c identity.Caller) *Call {
 		call := g.Begin(c, decrypt)
 		call.RequestParameters = json.RawMessage(`{"encryptionContext":{"tenant":"t1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)
@@ -414,7 +415,7 @@ func TestTrailFails(t *testing.T) {
 func BenchmarkCall(b *testing.B) {
 	g, _, _ := openGate(b)
 	c := fromNetwork(user(account, "alice", identity.AdministratorAccess))
-	request := Request{Resource: keyARN, ResourceAccount: account, ResourcePolicy: []byte(`{}`), DefaultPolicy: true}
+	request := Request{Resource: keyARN, ResourceAccount: account, Kind: policy.Key, Policy: document(b, policy.Key, delegates)}
 	parameters := json.RawMessage(`{"encryptionContext":{"tenant":"t1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -47,12 +47,6 @@ type Request struct {
 	Assume policy.Context
 	// Time is that of the request; zero: the gate's clock says, when a document asks.
 	Time time.Time
-
-	// ResourcePolicy and DefaultPolicy are for services that do not give a
-	// Policy yet, with Kind 0: a resource that has a policy and not AWS's
-	// default one allows nothing.
-	ResourcePolicy []byte
-	DefaultPolicy  bool
 }
 
 // Decision is the answer to a Request.

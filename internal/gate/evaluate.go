@@ -52,9 +52,6 @@ func (e *evaluation) ask(a *Authority, endpoint *endpointPolicy, r Request) {
 	if a == nil {
 		a = nobody
 	}
-	if r.Policy == nil && r.ResourcePolicy != nil && r.DefaultPolicy {
-		r.Policy = delegating(r.ResourceAccount)
-	}
 	e.authority, e.endpoint, e.request = a, endpoint, r
 	if e.caller.ViaService != "" {
 		// The service does not call through the caller's endpoint. Source: IAM
@@ -87,10 +84,6 @@ func (e *evaluation) decide() Decision {
 	ofAccount := c.Type == identity.Root || c.Type == identity.IAMUser || c.Type == identity.AssumedRole
 	foreign := c.Type != identity.AWSService && e.account != c.AccountID
 	if foreign && (!r.CrossAccount || r.Kind == 0) {
-		return e.refuse(ResourceBased, false)
-	}
-
-	if r.ResourcePolicy != nil && !r.DefaultPolicy { // a policy that cannot be evaluated must not be passed over
 		return e.refuse(ResourceBased, false)
 	}
 
@@ -256,13 +249,4 @@ func (e *evaluation) say(documents []Named) (s said) {
 		}
 	}
 	return s
-}
-
-// delegating is the default key policy of an account.
-func delegating(account string) *policy.Document {
-	d, err := policy.Parse(policy.Key, []byte(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"`+account+`"},"Action":"kms:*","Resource":"*"}]}`))
-	if err != nil {
-		panic("gate: " + err.Error())
-	}
-	return d
 }

@@ -49,13 +49,19 @@ func Explain(a *Authority, c identity.Caller, r Request) Explanation {
 
 func (e *evaluation) explain() Explanation {
 	x := Explanation{Decision: e.decide()}
-	e.noted = &notes{values: map[string]policy.Value{}, missing: map[string]bool{}}
+	x.Layers, x.Missing = e.traces()
+	return x
+}
+
+// traces asks every document for what it says, and e.noted for what they asked.
+func (e *evaluation) traces() (layers []LayerTrace, missing []string) {
+	e.noted = &notes{values: map[string]policy.Value{}, missing: map[string]bool{}, hidden: map[string]bool{}}
 	layer := func(l Layer, level int, documents ...Named) {
 		t := LayerTrace{Layer: l, Level: level}
 		for _, d := range documents {
 			t.Documents = append(t.Documents, DocumentTrace{d, d.Explain(&e.asked)})
 		}
-		x.Layers = append(x.Layers, t)
+		layers = append(layers, t)
 	}
 	for i, level := range e.authority.ServiceControl {
 		layer(ServiceControl, i, level...)
@@ -71,7 +77,9 @@ func (e *evaluation) explain() Explanation {
 		if e.request.Policy == nil {
 			layer(ResourceBased, 0)
 		} else {
+			e.inPolicy = true
 			layer(ResourceBased, 0, Named{"resource policy", e.request.Policy})
+			e.inPolicy = false
 		}
 	}
 	layer(IdentityBased, 0, e.authority.Identity...)
@@ -82,8 +90,8 @@ func (e *evaluation) explain() Explanation {
 		layer(SessionPolicies, 0, e.authority.Session...)
 	}
 	for name := range e.noted.missing {
-		x.Missing = append(x.Missing, name)
+		missing = append(missing, name)
 	}
-	slices.Sort(x.Missing)
-	return x
+	slices.Sort(missing)
+	return layers, missing
 }

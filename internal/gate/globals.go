@@ -127,7 +127,7 @@ type globals struct {
 func (e *evaluation) Lookup(name string) (policy.Value, bool) {
 	v, ok := e.lookup(name)
 	if e.noted != nil {
-		e.noted.add(name, v, ok)
+		e.noted.add(name, v, ok, e.inPolicy)
 	}
 	return v, ok
 }

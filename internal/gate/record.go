@@ -86,6 +86,12 @@ func (c *Call) record(err error) audit.Record {
 	if c.denied || r.ErrorCode == string(AccessDenied) {
 		r.RequestParameters = nil
 	}
+	if c.decision != nil && r.ErrorCode != "" {
+		r.AdditionalEventData = withDecision(r.AdditionalEventData, c.decision)
+	}
+	if c.Caller.Endpoint != nil && c.Caller.ViaService == "" {
+		r.VPCEndpointID = c.Caller.Endpoint.ID
+	}
 	if c.streaming != nil {
 		r.Addendum = &audit.Addendum{
 			Reason:            "UPDATED_DATA",
