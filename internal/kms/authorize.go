@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"errors"
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
@@ -42,7 +43,11 @@ func (s *Service) decide(ctx context.Context, call *gate.Call, action string, k 
 		r.CrossAccount = crossAccount(call.Op.Name)
 		r.Undisclosed = r.CrossAccount
 	}
-	return with.answer(call.Authorize(r))
+	err := with.answer(call.Authorize(r))
+	if err == nil && k.policy == nil {
+		err = errors.New("an action was allowed on a key without a policy: " + k.arn)
+	}
+	return err
 }
 
 // keyRequest is what the gate is asked about an action on k.

@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -181,5 +182,53 @@ func TestDecryptABlobOfAnotherAccount(t *testing.T) {
 	_, err = k.ReEncrypt(t.Context(), carol(), &kmsapi.ReEncryptRequest{CiphertextBlob: s.blob, SourceEncryptionContext: tenant, DestinationKeyId: mine.KeyMetadata.KeyId})
 	if awserr.CodeOf(err) != gate.AccessDenied {
 		t.Errorf("error is %v, want AccessDenied", err)
+	}
+}
+
+// An operation on two keys tells by nothing, its record included, whether
+// another account's key is there that the caller may not use.
+func TestReEncryptTellsNothingOfForeignKeys(t *testing.T) {
+	k := newKit(t)
+	s := k.stage("")
+	there, absent := "arn:aws:kms:us-east-1:"+account+":key/"+s.key, "arn:aws:kms:us-east-1:"+account+":key/"+absentID
+	k.rights.give(carolARN, `{"Effect":"Allow","Action":"kms:CreateKey","Resource":"*"}`)
+	mine, err := k.CreateKey(t.Context(), carol(), &kmsapi.CreateKeyRequest{Policy: new(policyOf(`{"Effect":"Allow","Principal":{"AWS":"` + carolARN + `"},"Action":"kms:*","Resource":"*"}`))})
+	k.check(err)
+	e, err := k.Encrypt(t.Context(), carol(), encryptRequest(*mine.KeyMetadata.KeyId, "p", nil))
+	k.check(err)
+	closed, err := k.CreateKey(t.Context(), caller(other, region), &kmsapi.CreateKeyRequest{}) // carol may not use it
+	k.check(err)
+	for name, ask := range map[string]func(foreign string) *kmsapi.ReEncryptRequest{
+		"as destination": func(foreign string) *kmsapi.ReEncryptRequest {
+			return &kmsapi.ReEncryptRequest{CiphertextBlob: e.CiphertextBlob, DestinationKeyId: &foreign}
+		},
+		"as destination, source denied": func(foreign string) *kmsapi.ReEncryptRequest {
+			return &kmsapi.ReEncryptRequest{CiphertextBlob: e.CiphertextBlob, SourceKeyId: closed.KeyMetadata.KeyId, DestinationKeyId: &foreign}
+		},
+		"as source": func(foreign string) *kmsapi.ReEncryptRequest {
+			return &kmsapi.ReEncryptRequest{CiphertextBlob: e.CiphertextBlob, SourceKeyId: &foreign, DestinationKeyId: mine.KeyMetadata.KeyId}
+		},
+		"as source, destination not there": func(foreign string) *kmsapi.ReEncryptRequest {
+			return &kmsapi.ReEncryptRequest{CiphertextBlob: e.CiphertextBlob, SourceKeyId: &foreign, DestinationKeyId: new(absentID)}
+		},
+		"as both": func(foreign string) *kmsapi.ReEncryptRequest {
+			return &kmsapi.ReEncryptRequest{CiphertextBlob: e.CiphertextBlob, SourceKeyId: &foreign, DestinationKeyId: &foreign}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var texts, records []string
+			for _, foreign := range []string{there, absent} {
+				_, err := k.ReEncrypt(t.Context(), carol(), ask(foreign))
+				if err == nil {
+					t.Fatal("it was allowed")
+				}
+				r := k.last("ReEncrypt")
+				texts = append(texts, err.Error())
+				records = append(records, strings.NewReplacer(r.EventID, "", foreign, "").Replace(r.raw))
+			}
+			if texts[0] != texts[1] || records[0] != records[1] {
+				t.Errorf("a key that is there and one that is not differ:\n%s\n%s\n%s\n%s", texts[0], texts[1], records[0], records[1])
+			}
+		})
 	}
 }

@@ -26,8 +26,8 @@ const (
 // account is one of the caller's, in the region of the call.
 //
 // Errors (texts: recorded from AWS): NotFoundException for what is malformed,
-// of another region, or not there in the caller's account. Of another account
-// nothing is told: what is not there is refused, as what is not allowed.
+// of another region, or not there in the caller's account. What is not there in
+// another account is found as a [phantom].
 func (s *Service) resolve(ctx context.Context, call *gate.Call, id string, f form) (*snapshot, error) {
 	return s.resolveFor(ctx, call, call.Op.Action, id, f)
 }
@@ -55,26 +55,26 @@ func (s *Service) resolveFor(ctx context.Context, call *gate.Call, action, id st
 	if account == call.Caller.AccountID {
 		return s.find(ctx, call, account, name, byAlias)
 	}
-	if crossAccount(call.Op.Name) {
-		k, err := s.find(ctx, call, account, name, byAlias)
-		if awserr.CodeOf(err) != kmsapi.NotFoundException {
-			return k, err
+	if !crossAccount(call.Op.Name) {
+		err := call.Authorize(gate.Request{Action: action, Resource: id, ResourceAccount: account, Kind: policy.Key})
+		if err == nil {
+			err = errors.New("another account was allowed " + action)
 		}
+		return nil, err
 	}
-	return nil, refuseForeign(call, action, id, account)
+	k, err := s.find(ctx, call, account, name, byAlias)
+	if awserr.CodeOf(err) == kmsapi.NotFoundException {
+		return phantom(account, call.Caller.Region, id), nil
+	}
+	return k, err
 }
 
-// refuseForeign refuses an action on another account's key: one that nothing
-// can be done with from here, or that is not there. Of the second the refusal
-// reads as if the key were there and its policy did not allow the action.
-func refuseForeign(call *gate.Call, action, id, account string) error {
-	err := call.Authorize(gate.Request{
-		Action: action, Resource: id, ResourceAccount: account, Kind: policy.Key, Undisclosed: crossAccount(call.Op.Name),
-	})
-	if err == nil {
-		return errors.New("a key that has no policy was allowed to another account")
-	}
-	return err
+// phantom stands for a key of another account that is not there. It has no
+// policy, so that the gate refuses it, in its turn and in the words that a key
+// is refused in whose policy does not let the caller in. If it were refused
+// where it is missed, an operation on two keys would tell by its order.
+func phantom(account, region, id string) *snapshot {
+	return &snapshot{key: kmsdb.Key{Account: account, Region: region}, arn: id}
 }
 
 // find looks a key up by its id or the name of an alias.

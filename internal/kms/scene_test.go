@@ -1,0 +1,176 @@
+package kms_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/strongroom/strongroom/internal/awserr"
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
+)
+
+// scene is what the operations of the tests of conditions are done to.
+type scene struct {
+	*kit
+	c          identity.Caller
+	key, other string // key ids of keys with the policy of the case
+	alias      string // of key
+	blob       []byte // under key, in the context tenant=t1
+}
+
+var tenant = map[string]string{"tenant": "t1"}
+
+// operations do each operation on the scene, with the parameters that the
+// conditions of the table ask about.
+var operations = map[string]func(s *scene) error{
+	"Encrypt": func(s *scene) error {
+		_, err := s.Encrypt(s.t.Context(), s.c, encryptRequest(s.key, "p", tenant))
+		return err
+	},
+	"Encrypt by alias": func(s *scene) error {
+		_, err := s.Encrypt(s.t.Context(), s.c, encryptRequest(s.alias, "p", tenant))
+		return err
+	},
+	"Encrypt by alias ARN": func(s *scene) error {
+		_, err := s.Encrypt(s.t.Context(), s.c, encryptRequest("arn:aws:kms:"+region+":"+account+":"+s.alias, "p", tenant))
+		return err
+	},
+	"Encrypt without context": func(s *scene) error {
+		_, err := s.Encrypt(s.t.Context(), s.c, encryptRequest(s.key, "p", nil))
+		return err
+	},
+	"Decrypt": func(s *scene) error {
+		_, err := s.Decrypt(s.t.Context(), s.c, &kmsapi.DecryptRequest{CiphertextBlob: s.blob, EncryptionContext: tenant})
+		return err
+	},
+	"Decrypt by alias": func(s *scene) error {
+		_, err := s.Decrypt(s.t.Context(), s.c, &kmsapi.DecryptRequest{KeyId: &s.alias, CiphertextBlob: s.blob, EncryptionContext: tenant})
+		return err
+	},
+	"GenerateDataKey": func(s *scene) error {
+		_, err := s.GenerateDataKey(s.t.Context(), s.c, &kmsapi.GenerateDataKeyRequest{KeyId: &s.key, NumberOfBytes: new(int32(8)), EncryptionContext: tenant})
+		return err
+	},
+	"GenerateDataKey by alias": func(s *scene) error {
+		_, err := s.GenerateDataKey(s.t.Context(), s.c, &kmsapi.GenerateDataKeyRequest{KeyId: &s.alias, NumberOfBytes: new(int32(8)), EncryptionContext: tenant})
+		return err
+	},
+	"GenerateDataKeyWithoutPlaintext": func(s *scene) error {
+		_, err := s.GenerateDataKeyWithoutPlaintext(s.t.Context(), s.c, &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: &s.alias, NumberOfBytes: new(int32(8)), EncryptionContext: tenant})
+		return err
+	},
+	"ReEncrypt": func(s *scene) error {
+		_, err := s.ReEncrypt(s.t.Context(), s.c, &kmsapi.ReEncryptRequest{CiphertextBlob: s.blob, SourceEncryptionContext: tenant, DestinationKeyId: &s.other,
+			DestinationEncryptionContext: map[string]string{"tenant": "t2"}})
+		return err
+	},
+	"ReEncrypt to the same": func(s *scene) error {
+		_, err := s.ReEncrypt(s.t.Context(), s.c, &kmsapi.ReEncryptRequest{CiphertextBlob: s.blob, SourceEncryptionContext: tenant, SourceKeyId: &s.alias, DestinationKeyId: &s.alias})
+		return err
+	},
+	"DescribeKey": func(s *scene) error {
+		_, err := s.DescribeKey(s.t.Context(), s.c, &kmsapi.DescribeKeyRequest{KeyId: &s.key})
+		return err
+	},
+	"DescribeKey by alias": func(s *scene) error {
+		_, err := s.DescribeKey(s.t.Context(), s.c, &kmsapi.DescribeKeyRequest{KeyId: &s.alias})
+		return err
+	},
+	"GetKeyPolicy": func(s *scene) error {
+		_, err := s.GetKeyPolicy(s.t.Context(), s.c, &kmsapi.GetKeyPolicyRequest{KeyId: &s.key})
+		return err
+	},
+	"PutKeyPolicy": func(s *scene) error {
+		return s.PutKeyPolicy(s.t.Context(), s.c, &kmsapi.PutKeyPolicyRequest{KeyId: &s.key, Policy: new(laidOut)})
+	},
+	"PutKeyPolicy with bypass": func(s *scene) error {
+		return s.PutKeyPolicy(s.t.Context(), s.c, &kmsapi.PutKeyPolicyRequest{KeyId: &s.key, Policy: new(laidOut), BypassPolicyLockoutSafetyCheck: new(true)})
+	},
+	"ListKeyPolicies": func(s *scene) error {
+		_, err := s.ListKeyPolicies(s.t.Context(), s.c, &kmsapi.ListKeyPoliciesRequest{KeyId: &s.key})
+		return err
+	},
+	"EnableKey": func(s *scene) error { return s.EnableKey(s.t.Context(), s.c, &kmsapi.EnableKeyRequest{KeyId: &s.key}) },
+	"DisableKey": func(s *scene) error {
+		return s.DisableKey(s.t.Context(), s.c, &kmsapi.DisableKeyRequest{KeyId: &s.key})
+	},
+	"ScheduleKeyDeletion": func(s *scene) error {
+		_, err := s.ScheduleKeyDeletion(s.t.Context(), s.c, &kmsapi.ScheduleKeyDeletionRequest{KeyId: &s.key, PendingWindowInDays: new(int32(7))})
+		return err
+	},
+	"ScheduleKeyDeletion by default": func(s *scene) error {
+		_, err := s.ScheduleKeyDeletion(s.t.Context(), s.c, &kmsapi.ScheduleKeyDeletionRequest{KeyId: &s.key})
+		return err
+	},
+	"CancelKeyDeletion": func(s *scene) error {
+		_, err := s.CancelKeyDeletion(s.t.Context(), s.c, &kmsapi.CancelKeyDeletionRequest{KeyId: &s.key})
+		return err
+	},
+	"TagResource": func(s *scene) error {
+		return s.TagResource(s.t.Context(), s.c, &kmsapi.TagResourceRequest{KeyId: &s.key, Tags: tagList("Team", "blue", "cost", "1")})
+	},
+	"UntagResource": func(s *scene) error {
+		return s.UntagResource(s.t.Context(), s.c, &kmsapi.UntagResourceRequest{KeyId: &s.key, TagKeys: []string{"stage"}})
+	},
+	"ListResourceTags": func(s *scene) error {
+		_, err := s.ListResourceTags(s.t.Context(), s.c, &kmsapi.ListResourceTagsRequest{KeyId: &s.key})
+		return err
+	},
+	"UpdateKeyDescription": func(s *scene) error {
+		return s.UpdateKeyDescription(s.t.Context(), s.c, &kmsapi.UpdateKeyDescriptionRequest{KeyId: &s.key, Description: new("d")})
+	},
+	"CreateAlias": func(s *scene) error {
+		return s.CreateAlias(s.t.Context(), s.c, &kmsapi.CreateAliasRequest{AliasName: new(s.alias + "-2"), TargetKeyId: &s.key})
+	},
+	"UpdateAlias": func(s *scene) error {
+		return s.UpdateAlias(s.t.Context(), s.c, &kmsapi.UpdateAliasRequest{AliasName: &s.alias, TargetKeyId: &s.other})
+	},
+	"DeleteAlias": func(s *scene) error {
+		return s.DeleteAlias(s.t.Context(), s.c, &kmsapi.DeleteAliasRequest{AliasName: &s.alias})
+	},
+	"Encrypt through S3": func(s *scene) error {
+		_, err := s.NewDataKey(s.t.Context(), s.c, s.key, tenant)
+		return err
+	},
+	"CreateKey": func(s *scene) error {
+		_, err := s.CreateKey(s.t.Context(), s.c, &kmsapi.CreateKeyRequest{})
+		return err
+	},
+	"CreateKey, all of it": func(s *scene) error {
+		_, err := s.CreateKey(s.t.Context(), s.c, &kmsapi.CreateKeyRequest{
+			KeySpec: new(kmsapi.KeySpecRsa4096), KeyUsage: new(kmsapi.KeyUsageTypeSignVerify), Origin: new(kmsapi.OriginTypeExternal),
+			MultiRegion: new(true), BypassPolicyLockoutSafetyCheck: new(true), Tags: tagList("Team", "blue"),
+		})
+		return err
+	},
+}
+
+// allowed reports whether an operation got past the gate, whatever came of it then.
+func allowed(t *testing.T, err error) bool {
+	t.Helper()
+	if c := awserr.CodeOf(err); c == kmsapi.KMSInternalException {
+		t.Fatal(err)
+	}
+	return !errors.Is(err, gate.AccessDenied)
+}
+
+// stage makes fresh keys for one case, with a key policy that lets root do
+// everything and bob what the statement says.
+func (k *kit) stage(statement string) *scene {
+	k.t.Helper()
+	s := &scene{kit: k, c: bob()}
+	text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"kms:*","Resource":"*"}`
+	if statement != "" {
+		text += "," + statement
+	}
+	for _, id := range []*string{&s.key, &s.other} {
+		r, err := k.CreateKey(k.t.Context(), root(), &kmsapi.CreateKeyRequest{Policy: new(text + "]}"), Tags: tagList("Team", "blue", "stage", "test")})
+		k.check(err)
+		*id = *r.KeyMetadata.KeyId
+	}
+	s.alias = "alias/of-" + s.key
+	k.createAlias(s.alias, s.key)
+	s.blob = k.encrypt(s.key, "p", tenant)
+	return s
+}
