@@ -38,7 +38,7 @@ func (s *Server) applyBootstrap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steps, err := s.steps(b)
+	steps, endpoints, err := s.steps(b)
 	if err == nil {
 		err = s.store.Update(ctx, func(tx *store.Tx) error {
 			for _, st := range steps {
@@ -57,6 +57,7 @@ func (s *Server) applyBootstrap(ctx context.Context) error {
 			return fmt.Errorf("bootstrap file %s: %w", s.cfg.BootstrapFile, st.at.wrap(err))
 		}
 	}
+	s.cfg.Endpoints = endpoints
 	return nil
 }
 
@@ -70,18 +71,19 @@ type plan struct {
 	trusted map[string]bool    // whom they name
 }
 
-// steps reads secrets and checks what can be checked without the database.
-func (s *Server) steps(b *bootstrap) ([]step, error) {
+// steps returns them, and all VPC endpoints. It reads secrets and checks what can be checked without the database.
+func (s *Server) steps(b *bootstrap) ([]step, []VPCEndpoint, error) {
 	p := &plan{s: s, seen: map[string]text{}, trust: map[text]*document{}, trusted: map[string]bool{}}
 	if err := p.principals(b.Accounts); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, a := range b.Accounts {
 		if err := p.resources(a); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return p.steps, nil
+	endpoints, err := p.declared(b.Endpoints)
+	return p.steps, endpoints, err
 }
 
 func (p *plan) add(at text, put func(tx *store.Tx) error) {

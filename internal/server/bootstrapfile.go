@@ -13,7 +13,8 @@ import (
 
 // bootstrap is the bootstrap file, docs/bootstrap.md.
 type bootstrap struct {
-	Accounts []bootstrapAccount `yaml:"accounts"`
+	Accounts  []bootstrapAccount  `yaml:"accounts"`
+	Endpoints []bootstrapEndpoint `yaml:"endpoints"`
 }
 
 type bootstrapAccount struct {

@@ -41,6 +41,11 @@ type Config struct {
 	// refused without TLS, unless InsecurePublic is set.
 	Listen string
 
+	// Endpoints are VPC endpoints: further listeners of the same server, beside
+	// those that the bootstrap file declares. All share MaxConnections evenly.
+	// Default: none.
+	Endpoints []VPCEndpoint
+
 	// InsecurePublic allows Listen to be an address that is not loopback
 	// without TLS, because something in front of the server does it.
 	// Signatures protect requests against change; nothing else protects the
@@ -213,12 +218,21 @@ func (c *Config) complete() error {
 	if err := c.completeTLS(); err != nil {
 		return err
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	if err := c.checkListen(c.Listen); err != nil {
+		return err
+	}
+	return c.checkEndpoints()
+}
+
+// checkListen refuses an address that other machines reach, unless TLS protects
+// what goes there.
+func (c *Config) checkListen(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
-		return fmt.Errorf("listen address %q: want host:port, as in %s", c.Listen, DefaultListen)
+		return fmt.Errorf("listen address %q: want host:port, as in %s", listen, DefaultListen)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.InsecurePublic && !c.secure() {
-		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use --tls self, or --tls-cert and --tls-key, or a loopback address; or say --insecure-public if something in front of it does TLS", c.Listen)
+		return fmt.Errorf("listen address %q can be reached from other machines, where plaintexts would travel in the clear; use --tls self, or --tls-cert and --tls-key, or a loopback address; or say --insecure-public if something in front of it does TLS", listen)
 	}
 	return nil
 }

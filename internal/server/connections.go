@@ -64,7 +64,12 @@ func newConnections(l net.Listener, lim limits, limit int, secure bool, m *conne
 		Listener: l, limits: lim, limit: limit, secure: secure, metrics: m, lines: lines, epoch: time.Now(),
 		open: map[*conn]struct{}{}, room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
-	m.count = c.count
+	others := m.count
+	m.count = func() (idle, busy int) {
+		idle, busy = others()
+		i, b := c.count()
+		return idle + i, busy + b
+	}
 	return c
 }
 

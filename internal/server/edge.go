@@ -45,6 +45,8 @@ type edge struct {
 	sts     *awsquery.Handler
 	s3      *s3http.Handler
 
+	endpoint *identity.Endpoint // through which requests come; nil: none
+
 	own      http.Handler // everything under /_/
 	metrics  *metrics
 	refusals *refusals
@@ -87,6 +89,7 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	sig, err := sigv4.Parse(r)
 	svc = serviceOf(r, sig)
 	c = request(r, svc)
+	c.Endpoint = e.endpoint
 	if wide := checkHeader(r); wide != nil {
 		err = wide
 	}
@@ -169,7 +172,7 @@ func (e *edge) authenticate(r *http.Request, c *identity.Caller, sig *sigv4.Sign
 	}
 	region := sig.Region
 	who.RequestID, who.UserAgent, who.Host, who.SourceIP = c.RequestID, c.UserAgent, c.Host, c.SourceIP
-	who.TLSVersion, who.TLSCipher = c.TLSVersion, c.TLSCipher
+	who.TLSVersion, who.TLSCipher, who.Endpoint = c.TLSVersion, c.TLSCipher, c.Endpoint
 	who.Region, who.AuthMethod = strings.Clone(region), "AuthHeader"
 	who.Signed, who.PayloadHash, who.Referer = sig.Time, sig.PayloadHash, c.Referer
 	if sig.Presigned {

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// listen opens the listener, with its limits and TLS.
+// listen opens the listeners, with their limits and TLS.
 func (s *Server) listen(ctx context.Context) error {
 	files, err := raiseFileLimit()
 	if err != nil {
@@ -25,20 +25,28 @@ func (s *Server) listen(ctx context.Context) error {
 	if s.cfg.MaxConnections == 0 && limit < DefaultMaxConnections {
 		s.log.Warn("few files may be open, so few connections are taken: raise the limit (ulimit -n, LimitNOFILE=)", "files", files, "connections", limit)
 	}
-	l, err := (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", s.cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("address %s is in use by another program: stop it, or listen elsewhere with --listen", s.cfg.Listen)
-	}
-	if err != nil {
+	share := max(1, limit/(1+len(s.cfg.Endpoints)))
+	if s.listener, err = s.open(ctx, s.cfg.Listen, s.http, share); err != nil {
 		return err
 	}
-	c := newConnections(l, s.cfg.limits, limit, s.certs != nil, s.metrics.connections, &refusals{log: s.log, clock: s.cfg.Clock})
-	s.http.ConnState, s.http.ConnContext = c.changed, c.context
-	s.listener = c
-	if s.certs != nil {
-		s.listener = tls.NewListener(c, s.certs.config())
+	return s.listenEndpoints(ctx, share)
+}
+
+// open opens one listener, which h is to serve.
+func (s *Server) open(ctx context.Context, address string, h *http.Server, limit int) (net.Listener, error) {
+	l, err := (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("address %s is in use by another program: stop it, or listen elsewhere with --listen", address)
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	c := newConnections(l, s.cfg.limits, limit, s.certs != nil, s.metrics.connections, &refusals{log: s.log, clock: s.cfg.Clock})
+	h.ConnState, h.ConnContext = c.changed, c.context
+	if s.certs != nil {
+		return tls.NewListener(c, s.certs.config()), nil
+	}
+	return c, nil
 }
 
 // newHTTPServer makes the HTTP server, of HTTP/1.1 alone. Its header timeout
@@ -58,10 +66,13 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 }
 
 // Endpoint returns the base URL at which clients find the listener.
-func (s *Server) Endpoint() string {
-	addr, ok := s.listener.Addr().(*net.TCPAddr)
+func (s *Server) Endpoint() string { return s.url(s.listener) }
+
+// url is the base URL of a listener.
+func (s *Server) url(l net.Listener) string {
+	addr, ok := l.Addr().(*net.TCPAddr)
 	if s.certs == nil || !ok {
-		return "http://" + s.listener.Addr().String()
+		return "http://" + l.Addr().String()
 	}
 	host := s.certs.host(addr.AddrPort().Addr().Unmap())
 	return "https://" + net.JoinHostPort(host, strconv.Itoa(addr.Port))

@@ -56,7 +56,9 @@ type Server struct {
 	workers  *workers
 	certs    *certificates // nil without TLS
 	listener net.Listener
-	http     *http.Server
+
+	endpoints []endpointListener
+	http      *http.Server
 }
 
 // Paths inside a data directory.
@@ -320,13 +322,15 @@ func (s *Server) openTrail(ctx context.Context) (err error) {
 // Serve answers requests until ctx is done, then lets those under way finish
 // (for 30 seconds at most) and closes everything.
 func (s *Server) Serve(ctx context.Context) error {
-	failed := make(chan error, 1)
+	failed := make(chan error, 1+len(s.endpoints))
 	listener := s.listener
 	go func() { failed <- s.http.Serve(listener) }()
+	s.serveEndpoints(failed)
 	s.log.Info("serving", "endpoint", s.Endpoint(), "regions", s.cfg.Regions, "data", s.cfg.DataDir)
 	var err error
 	select {
 	case err = <-failed:
+		err = errors.Join(err, s.http.Close(), s.abortEndpoints())
 	case <-ctx.Done():
 		s.log.Info("stopping: requests under way may finish")
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
@@ -334,7 +338,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		if err = s.http.Shutdown(end); err != nil {
 			err = errors.Join(fmt.Errorf("requests did not finish within %v: %w", shutdownTimeout, err), s.http.Close())
 		}
-		<-failed // with http.ErrServerClosed
+		err = errors.Join(err, s.stopEndpoints(end))
+		for range cap(failed) {
+			<-failed // with http.ErrServerClosed
+		}
 	}
 	return errors.Join(err, s.Close())
 }
@@ -347,6 +354,9 @@ func (s *Server) Close() error {
 			errs = append(errs, err)
 		}
 		s.listener = nil
+	}
+	if err := s.closeEndpoints(); err != nil {
+		errs = append(errs, err)
 	}
 	if s.workers != nil {
 		s.workers.close()
