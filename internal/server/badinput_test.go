@@ -402,7 +402,7 @@ func TestBadRequests(t *testing.T) {
 		{"length larger than any", mustSign("kms", message{method: "POST", path: "/", signed: kmsCall("Encrypt", "").signed, length: "99999999999"}), true, 400, "RequestEntityTooLargeException"},
 		{"body cut", withoutEnd(kms("Encrypt", `{"KeyId":"`+key+`","Plaintext":"eA=="}`)), true, 400, "SerializationException"},
 		{"STS: escape of no form", sts(stsCall("Action=%zz")), false, 400, "MalformedInput"},
-		{"STS: unknown action", sts(stsCall("Action=AssumeRole&Version=2011-06-15")), false, 400, "InvalidAction"},
+		{"STS: unknown action", sts(stsCall("Action=AssumeRoleWithSAML&Version=2011-06-15")), false, 400, "InvalidAction"},
 		{"STS: body larger than any", sts(stsCall("Action=GetCallerIdentity&x=" + strings.Repeat("x", 100_000))), false, 413, "RequestEntityTooLarge"},
 		{"headers of 200 KB", mustSign("kms", hugeHeader), false, 431, ""},
 		{"no HTTP", []byte("EHLO example.org\r\n\r\n"), false, 400, ""},
