@@ -25,6 +25,7 @@ type Examined struct {
 var authorityTables = []store.Table{
 	store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets,
 	store.Groups, store.Roles, store.Policies, store.BucketPolicies,
+	store.KMSGrants, store.KMSGrantRetirers,
 }
 
 // examineCustody opens everything in a store that the root key opens, and
