@@ -72,7 +72,8 @@ func (e *evaluation) ask(a *Authority, endpoint *endpointPolicy, r Request) {
 // decide decides. The order is that of IAM User Guide, "Policy evaluation
 // logic", and of the AWS KMS Developer Guide, "Troubleshooting key access":
 //
-//  1. An operation that is not for other accounts is refused to them.
+//  1. An operation that is not for other accounts is refused to them, and all
+//     but what S3 does for anybody to who has not signed.
 //  2. A Deny in any layer refuses.
 //  3. The service control policies of each level must allow.
 //  4. The policy of the endpoint must allow.
@@ -84,6 +85,11 @@ func (e *evaluation) decide() Decision {
 	ofAccount := c.Type == identity.Root || c.Type == identity.IAMUser || c.Type == identity.AssumedRole
 	foreign := c.Type != identity.AWSService && e.account != c.AccountID
 	if foreign && (!r.CrossAccount || r.Kind == 0) {
+		return e.refuse(ResourceBased, false)
+	}
+	if c.Type == identity.Anonymous && r.Kind != policy.Bucket {
+		// S3 alone takes requests that nobody signed. KMS takes none, and none that
+		// S3 makes for one: everyone in a key policy is everyone who has signed.
 		return e.refuse(ResourceBased, false)
 	}
 

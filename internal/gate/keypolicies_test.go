@@ -43,6 +43,9 @@ func TestKeyPolicies(t *testing.T) {
 		{name: "aws:PrincipalArn of a session is that of its role", source: globalPage,
 			who: job, key: is(allow("kms:Decrypt").to("*").when("ArnEquals", "aws:PrincipalArn", job.ARN)), want: noResource},
 
+		{name: "everyone does not include who has not signed", source: keyPage,
+			who: nobodyElse, key: is(allow("kms:Decrypt").to("*")), want: noResource},
+
 		{name: "root passes by the statement that names its account", source: defaultPage,
 			who: owner, key: delegates, want: allowed},
 		{name: "root is refused by a key policy without such a statement", source: defaultPage,
