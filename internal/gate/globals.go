@@ -165,11 +165,13 @@ func (e *evaluation) global(k global) (policy.Value, bool) {
 	return policy.Value{Strings: g.values[k : k+1 : k+1], Multi: k == calledVia || k == principalServiceNamesList}, true
 }
 
-// principalTag returns the value of a tag of the principal; tag keys are
-// compared without case, as those of condition keys are.
+// principalTag returns the value of a tag of the principal, whose key is in
+// lower case. Everybody who compares tag keys does it by strings.ToLower: under
+// strings.EqualFold some letters are the same that are two there (ſ and s), and
+// a tag that was taken for another one would answer in the place of that one.
 func (e *evaluation) principalTag(key string) (policy.Value, bool) {
 	for k, v := range e.authority.Tags {
-		if strings.EqualFold(k, key) {
+		if strings.ToLower(k) == key {
 			g := &e.globals
 			if g.tagged == len(g.tags) {
 				return policy.Value{Strings: []string{v}}, true

@@ -215,7 +215,7 @@ func mergeTags(own, passed map[string]string) map[string]string {
 	}
 	for k, v := range passed {
 		for was := range all {
-			if strings.EqualFold(was, k) {
+			if strings.ToLower(was) == strings.ToLower(k) {
 				delete(all, was)
 			}
 		}

@@ -41,7 +41,7 @@ func (c *roleContext) Lookup(name string) (policy.Value, bool) {
 	}
 	if key, ok := strings.CutPrefix(name, "aws:requesttag/"); ok {
 		for _, t := range c.req.Tags {
-			if strings.EqualFold(*t.Key, key) {
+			if strings.ToLower(*t.Key) == key {
 				return optional(t.Value)
 			}
 		}
@@ -53,7 +53,7 @@ func (c *roleContext) Lookup(name string) (policy.Value, bool) {
 	}
 	if ok {
 		for k, v := range c.roleTags {
-			if strings.EqualFold(k, key) {
+			if strings.ToLower(k) == key {
 				return optional(&v)
 			}
 		}

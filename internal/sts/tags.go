@@ -44,7 +44,7 @@ func sessionTags(caller *identity.Session, req *stsapi.AssumeRoleRequest) (tags,
 		t.all[*tag.Key] = *tag.Value
 	}
 	for _, key := range req.TransitiveTagKeys {
-		i := slices.IndexFunc(req.Tags, func(tag stsapi.Tag) bool { return strings.EqualFold(*tag.Key, key) })
+		i := slices.IndexFunc(req.Tags, func(tag stsapi.Tag) bool { return strings.ToLower(*tag.Key) == strings.ToLower(key) })
 		if i < 0 {
 			return tags{}, awserr.New(stsapi.InvalidParameterValue, "The specified transitive tag key must be included in the requested tags.")
 		}
