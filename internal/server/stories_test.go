@@ -169,6 +169,16 @@ func (a *actor) decrypt(key string, blob []byte, pairs ...string) error {
 	return err
 }
 
+func (a *actor) dataKey(key string, pairs ...string) (blob []byte, err error) {
+	out, err := a.kms.GenerateDataKey(a.st.Context(), &awskms.GenerateDataKeyInput{
+		KeyId: &key, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: encryptionContext(pairs),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.CiphertextBlob, nil
+}
+
 func (a *actor) describe(key string) error {
 	_, err := a.kms.DescribeKey(a.st.Context(), &awskms.DescribeKeyInput{KeyId: &key})
 	return err

@@ -92,4 +92,3 @@ func TestStoryLockout(t *testing.T) {
 	st.does(err)
 	st.does(ada.get(bucket, "gold"))
 }
-
