@@ -116,14 +116,15 @@ func (s *Service) checkAttachable(tx *store.Tx, account, arn string) error {
 }
 
 // PolicyARN finds the managed policy that a name stands for in an account: one
-// of the account's, else one of AWS's. An ARN stands for itself.
+// of the account's, else one of AWS's. An ARN stands for itself. A row that was
+// changed outside the server stands for nothing: it could name any policy.
 func (s *Service) PolicyARN(tx *store.Tx, account, name string) string {
 	if strings.HasPrefix(name, "arn:") {
 		return name
 	}
 	row, err := tx.Get(store.Policies, rowKey(account, name))
 	var doc policyDoc
-	if err == nil && json.Unmarshal(row.Doc, &doc) == nil {
+	if err == nil && store.VerifyRow(s.cfg.RowMAC, store.Policies, row) == nil && json.Unmarshal(row.Doc, &doc) == nil {
 		return aPolicy.arn(doc.Account, doc.Path, doc.Name)
 	}
 	if _, ok := s.index.Load().aws[awsPrefix+name]; ok {
