@@ -82,7 +82,7 @@ var imports = map[string][]string{
 	"internal/server": {"internal/arn", "internal/audit", "internal/awserr", "internal/awsjson", "internal/awsquery", "internal/backup", "internal/custody", "internal/durable", "internal/gate", "internal/hsm",
 		"internal/iam", "internal/identity", "internal/jsonstring", "internal/kms", "internal/kms/kmsapi", "internal/kms/kmsdb", "internal/kms/kmshttp", "internal/policy", "internal/s3", "internal/s3/diskstore", "internal/s3/s3api", "internal/s3/s3http",
 		"internal/secret", "internal/sigv4", "internal/store", "internal/store/sqlite", "internal/sts", "internal/sts/stshttp", "internal/tlscert", "internal/uuid"},
-	"internal/bench": {"internal/secret", "internal/server"},
+	"internal/bench": {"internal/gate", "internal/identity", "internal/policy", "internal/secret", "internal/server", "internal/sigv4"},
 	"cmd/strongroom": {"internal/audit", "internal/backup", "internal/custody", "internal/hsm", "internal/secret", "internal/server"},
 }
 

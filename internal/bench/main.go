@@ -36,7 +36,7 @@ func main() {
 		return
 	}
 	var o options
-	flag.StringVar(&o.only, "only", "", "measure only `encrypt`, get or put")
+	flag.StringVar(&o.only, "only", "", "measure only `decision`, encrypt, get or put")
 	flag.StringVar(&o.base, "base", "", "compare with the server in another build of this command, at `path`")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the servers into `directory`")
 	flag.Parse()
@@ -116,7 +116,7 @@ func run(o options) (missed bool, err error) {
 		name string
 		run  func(servers, string, *gates) error
 	}{
-		{"encrypt", benchEncrypt}, {"get", benchGet}, {"put", benchPut},
+		{"decision", benchDecision}, {"encrypt", benchEncrypt}, {"get", benchGet}, {"put", benchPut},
 	} {
 		if o.only != "" && o.only != part.name {
 			continue

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/policy"
@@ -117,7 +118,7 @@ const principalTag = "aws:principaltag/"
 type globals struct {
 	values  [globalCount]string // empty: the request has not the key
 	known   uint64              // bit set of the globals in values
-	tags    [4]string           // values of principal tags, as many as fit
+	tags    [4]tag              // of the principal, as many as fit
 	tagged  int
 	instant time.Time
 }
@@ -170,18 +171,59 @@ func (e *evaluation) global(k global) (policy.Value, bool) {
 // strings.EqualFold some letters are the same that are two there (ſ and s), and
 // a tag that was taken for another one would answer in the place of that one.
 func (e *evaluation) principalTag(key string) (policy.Value, bool) {
-	for k, v := range e.authority.Tags {
-		if strings.ToLower(k) == key {
-			g := &e.globals
-			if g.tagged == len(g.tags) {
-				return policy.Value{Strings: []string{v}}, true
-			}
-			g.tags[g.tagged] = v
-			g.tagged++
-			return policy.Value{Strings: g.tags[g.tagged-1 : g.tagged : g.tagged]}, true
+	g := &e.globals
+	for i := range g.tagged {
+		if g.tags[i].key == key {
+			return g.tags[i].answer()
 		}
 	}
-	return policy.Value{}, false
+	var t *tag
+	if g.tagged < len(g.tags) {
+		t = &g.tags[g.tagged]
+		g.tagged++
+	} else {
+		t = new(tag)
+	}
+	*t = tag{key: key}
+	for k, v := range e.authority.Tags {
+		if lowers(k, key) {
+			t.value[0], t.has = v, true
+			break
+		}
+	}
+	return t.answer()
+}
+
+// lowers reports whether strings.ToLower(s) is lower, without making it where
+// that is plain.
+func lowers(s, lower string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return strings.ToLower(s) == lower
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if i >= len(lower) || lower[i] != c {
+			return false
+		}
+	}
+	return len(s) == len(lower)
+}
+
+// tag is a tag that was asked for, and whether the principal has it.
+type tag struct {
+	key   string // as in the name of the condition key
+	value [1]string
+	has   bool
+}
+
+func (t *tag) answer() (policy.Value, bool) {
+	if !t.has {
+		return policy.Value{}, false
+	}
+	return policy.Value{Strings: t.value[:]}, true
 }
 
 // globalValue works out the value of a key, empty when the request has it not.

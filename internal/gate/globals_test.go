@@ -91,3 +91,13 @@ func TestGlobalKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestLowers(t *testing.T) {
+	for _, s := range []string{"", "Team", "team", "TEAM ", "acceſſ", "access", "\u212Aey", "Ä", "ä", "a\xff", "İ"} {
+		for _, other := range []string{"", "team", "tea", "team ", "access", "key", "ä", "i̇", strings.ToLower(s)} {
+			if got, want := lowers(s, other), strings.ToLower(s) == other; got != want {
+				t.Errorf("%q, %q: got %v, want %v", s, other, got, want)
+			}
+		}
+	}
+}
