@@ -18,7 +18,8 @@ import (
 func main() { os.Exit(run()) }
 
 // run is main with an exit status: 0 done, 1 failed (one line on standard
-// error says why), 2 found fault (audit verify, doctor, keys status).
+// error says why), 2 found fault (audit verify, doctor, keys status). Commands
+// that answer a question say yes by 0, no by 1, and fail with 2.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -58,7 +59,7 @@ func root() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
-	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), backupCommand(), restoreCommand(), keysCommand(), doctorCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), envCommand(), auditCommand(), backupCommand(), restoreCommand(), keysCommand(), explainCommand(), whoCanCommand(), doctorCommand(), versionCommand())
 	return cmd
 }
 

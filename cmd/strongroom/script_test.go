@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,8 @@ func TestScripts(t *testing.T) {
 //	finish NAME                       wait for the end, with status 0; stdout is all its output
 //	fails STATUS REGEXP COMMAND...    COMMAND exits with STATUS and one line on standard error, "strongroom: " and REGEXP
 //	login [FLAG...]                   put what `strongroom env` prints into the environment
+//	as ACCESSKEYID SECRET             put long-term credentials into the environment
+//	assume ROLEARN SESSION [N=V...]   put the credentials of a session of the role there
 //	[!] api kms|sts|s3 ...            one signed request, see apiScript; the answer is in stdout
 //	[!] get PATH                      one request without a signature
 //	await PATH                        the same, again and again until it succeeds
@@ -87,8 +90,10 @@ func runScripts(t *testing.T, dir string) {
 			"flip": flipScript, "cutrecord": cutRecordScript, "tmpfs": tmpfsScript, "readonly": readonlyScript, "makefile": makefileScript, "cmpbytes": cmpBytesScript,
 			"aws": awsScript, "flipdoc": flipDocScript, "awaitgone": awaitGoneScript, "hangup": hangupScript,
 			"sourcetree": sourceTreeScript, "cmptree": cmpTreeScript, "proxy": proxyScript,
+			"as": asScript, "assume": assumeScript,
 		},
 		RequireUniqueNames: true,
+		UpdateScripts:      os.Getenv("STRONGROOM_UPDATE_SCRIPTS") != "", // what cmp compares with is rewritten
 	})
 }
 
@@ -135,7 +140,7 @@ func environment(ts *testscript.TestScript) []string {
 	for _, name := range []string{
 		"PATH", "HOME", "TMPDIR", "WORK", "TESTDATA", "ENDPOINT", "PYENV_VERSION",
 		"STRONGROOM_ROOT_ACCESS_KEY_ID", "STRONGROOM_ROOT_SECRET_ACCESS_KEY",
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
 		"AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS", "AWS_CA_BUNDLE",
 	} {
 		if v := ts.Getenv(name); v != "" {
@@ -277,13 +282,18 @@ func loginScript(ts *testscript.TestScript, neg bool, args []string) {
 // region in the environment:
 //
 //	api kms OPERATION JSON
-//	api sts OPERATION
+//	api sts OPERATION [NAME=VALUE...]
 //	api s3 METHOD PATH [@FILE] [HEADER:VALUE...]
 //
-// With ! it must be refused.
+// With ! it must be refused. REQUESTID is then the id of the request.
 func apiScript(ts *testscript.TestScript, neg bool, args []string) {
+	_, _ = ts.Stdout().Write(apiRequest(ts, neg, args))
+}
+
+// apiRequest is apiScript, and returns the answer's body.
+func apiRequest(ts *testscript.TestScript, neg bool, args []string) []byte {
 	if len(args) < 2 {
-		ts.Fatalf("usage: api kms OPERATION JSON | api sts OPERATION | api s3 METHOD PATH [@FILE] [HEADER:VALUE...]")
+		ts.Fatalf("usage: api kms OPERATION JSON | api sts OPERATION [NAME=VALUE...] | api s3 METHOD PATH [@FILE] [HEADER:VALUE...]")
 	}
 	service, method, path, body, header := args[0], http.MethodPost, "/", []byte(nil), http.Header{}
 	switch {
@@ -291,9 +301,14 @@ func apiScript(ts *testscript.TestScript, neg bool, args []string) {
 		header.Set("Content-Type", "application/x-amz-json-1.1")
 		header.Set("X-Amz-Target", "TrentService."+args[1])
 		body = []byte(args[2])
-	case service == "sts" && len(args) == 2:
+	case service == "sts":
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		body = []byte("Version=2011-06-15&Action=" + args[1])
+		form := url.Values{"Version": {"2011-06-15"}, "Action": {args[1]}}
+		for _, a := range args[2:] {
+			name, value, _ := strings.Cut(a, "=")
+			form.Set(name, value)
+		}
+		body = []byte(form.Encode())
 	case service == "s3" && len(args) >= 3:
 		method, path = args[1], args[2]
 		for _, a := range args[3:] {
@@ -321,17 +336,19 @@ func apiScript(ts *testscript.TestScript, neg bool, args []string) {
 	if service == "s3" {
 		req.Header.Set("X-Amz-Content-Sha256", hash)
 	}
-	who := aws.Credentials{AccessKeyID: ts.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: ts.Getenv("AWS_SECRET_ACCESS_KEY")}
+	who := aws.Credentials{AccessKeyID: ts.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: ts.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: ts.Getenv("AWS_SESSION_TOKEN")}
 	ts.Check(v4.NewSigner().SignHTTP(ctx, who, req, hash, service, ts.Getenv("AWS_REGION"), time.Now(),
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }))
-	status := do(ts, req)
+	status, answer := do(ts, req)
 	if refused := status >= 400; refused != neg {
+		_, _ = ts.Stdout().Write(answer)
 		ts.Fatalf("got status %d", status)
 	}
+	return answer
 }
 
-// do sends a request and puts the answer's body into stdout.
-func do(ts *testscript.TestScript, req *http.Request) int {
+// do sends a request and returns the answer's status and body.
+func do(ts *testscript.TestScript, req *http.Request) (status int, body []byte) {
 	transport := transport(ts)
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
@@ -339,8 +356,12 @@ func do(ts *testscript.TestScript, req *http.Request) int {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	ts.Check(err)
-	_, _ = ts.Stdout().Write(b)
-	return resp.StatusCode
+	for _, name := range []string{"X-Amzn-Requestid", "X-Amz-Request-Id"} {
+		if id := resp.Header.Get(name); id != "" {
+			ts.Setenv("REQUESTID", id)
+		}
+	}
+	return resp.StatusCode, b
 }
 
 // transport trusts AWS_CA_BUNDLE, as AWS's clients do.
@@ -360,7 +381,9 @@ func getScript(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, false, len(args) == 1, "[!] get PATH")
 	req, err := http.NewRequest(http.MethodGet, ts.Getenv("ENDPOINT")+args[0], nil)
 	ts.Check(err)
-	if status := do(ts, req); (status >= 400) != neg {
+	status, body := do(ts, req)
+	_, _ = ts.Stdout().Write(body)
+	if (status >= 400) != neg {
 		ts.Fatalf("got status %d", status)
 	}
 }

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/iam"
+	"github.com/strongroom/strongroom/internal/identity"
+	"github.com/strongroom/strongroom/internal/policy"
+)
+
+// ExplainRequest says why a request was refused that is in the audit trail of a
+// data directory, on which a server may run, and what would become of it today:
+// it is decided again by the documents of now. There is one explanation for each
+// service that refused it.
+func ExplainRequest(ctx context.Context, cfg Config, requestID string) (_ []Explanation, err error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	calls, err := refusedCalls(ctx, cfg.DataDir, requestID)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lookInto(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	var found []Explanation
+	var undecided error
+	for _, call := range calls {
+		e, err := l.explainCall(ctx, cfg.DataDir, call)
+		if errors.Is(err, gate.ErrNotDenied) {
+			// One service answers for another's refusal: S3 for that of the key.
+			undecided = fmt.Errorf("request %s: %s was refused without a decision about policies (%s); or its record is of an earlier release, which kept none", requestID, call.EventName, call.ErrorMessage)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("request %s: %w", requestID, err)
+		}
+		found = append(found, e)
+	}
+	if found == nil {
+		return nil, undecided
+	}
+	return found, nil
+}
+
+// explainCall decides a refused call again.
+func (l *looked) explainCall(ctx context.Context, dataDir string, call trailRecord) (Explanation, error) {
+	c, then, err := gate.Decided(call.record)
+	e := Explanation{Principal: c.ARN, Action: then.Action, Resource: then.Resource}
+	e.Request = &ExplainedCall{ID: call.RequestID, Event: call.EventSource + " " + call.EventName, Time: call.EventTime, Message: call.ErrorMessage}
+	var notes []string
+	switch {
+	case errors.Is(err, gate.ErrUndisclosed):
+		return e, errors.New("the caller must not learn of another account's resource, so its record does not name it; ask with --principal, --action and --resource")
+	case errors.Is(err, gate.ErrTruncated) && then.Resource != "":
+		notes = append(notes, "the record had no room for all condition keys; those that are missing here may have been there")
+	case err != nil:
+		return e, err
+	}
+	if c.Session != nil {
+		known, err := sessionFromTrail(ctx, dataDir, &c)
+		if err != nil {
+			return e, err
+		}
+		if !known {
+			notes = append(notes, "the trail does not have the call that the session began with: its session policies and tags are not known")
+		}
+	}
+	q, err := l.asked(ctx, c, then.Action, then.Resource, nil, nil)
+	if errors.Is(err, iam.ErrNoPrincipal) {
+		e.Message = "the principal was deleted since; its credentials are not valid any more"
+		e.Layers, e.Context, e.Missing = []ExplainedLayer{}, []ExplainedKey{}, []string{}
+		e.Request.Changed = true
+		return e, nil
+	}
+	if err != nil {
+		return e, err
+	}
+	q.Assume, q.Time, q.CrossAccount = then.Assume, then.Time, then.CrossAccount
+	q.Context, q.PolicyContext = either{then.Context, q.Context}, either{then.PolicyContext, q.PolicyContext}
+	for _, g := range q.grants {
+		if g.Constraint != "" && !g.Met {
+			notes = append(notes, "the record does not have the encryption context, so constraints of grants are taken as not met")
+			break
+		}
+	}
+	request := e.Request
+	e = l.explain(q)
+	e.Request, e.Notes = request, append(e.Notes, notes...)
+	e.Request.Changed = e.Allowed || e.Message != request.Message
+	return e, nil
+}
+
+// either answers by the first of two contexts that knows a key; nil knows none.
+type either [2]policy.Context
+
+// Lookup implements policy.Context.
+func (e either) Lookup(name string) (policy.Value, bool) {
+	for _, c := range e {
+		if c != nil {
+			if v, ok := c.Lookup(name); ok {
+				return v, true
+			}
+		}
+	}
+	return policy.Value{}, false
+}
+
+// sessionFromTrail gives the session of c the policies and tags that it was
+// made with, from the record of the call that made it, and reports whether it is
+// there. The token that has them only its holder has.
+func sessionFromTrail(ctx context.Context, dataDir string, c *identity.Caller) (known bool, err error) {
+	wanted := []byte(`"` + c.AccessKeyID + `"`)
+	s := *c.Session
+	err = eachRecord(ctx, dataDir, func(record []byte) error {
+		if !bytes.Contains(record, []byte(`"sts.amazonaws.com"`)) || !bytes.Contains(record, wanted) {
+			return nil
+		}
+		var r struct {
+			RequestParameters struct {
+				Policy     string
+				PolicyARNs []struct{ ARN string }
+				Tags       []struct{ Key, Value string }
+
+				IncomingTransitiveTags map[string]string
+			}
+			ResponseElements struct {
+				Credentials struct{ AccessKeyID string }
+			}
+		}
+		if err := json.Unmarshal(record, &r); err != nil || !strings.EqualFold(r.ResponseElements.Credentials.AccessKeyID, c.AccessKeyID) {
+			return nil // of another operation, whose elements have other forms
+		}
+		known = true
+		p := r.RequestParameters
+		s.Policies, s.PolicyARNs, s.Tags = nil, nil, map[string]string{}
+		if p.Policy != "" {
+			s.Policies = []string{p.Policy}
+		}
+		for _, a := range p.PolicyARNs {
+			s.PolicyARNs = append(s.PolicyARNs, a.ARN)
+		}
+		for k, v := range p.IncomingTransitiveTags {
+			s.Tags[k] = v
+		}
+		for _, t := range p.Tags {
+			s.Tags[t.Key] = t.Value
+		}
+		return nil
+	})
+	c.Session = &s
+	return known, err
+}
