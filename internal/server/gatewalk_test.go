@@ -1,0 +1,337 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"iter"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/iam"
+	"github.com/strongroom/strongroom/internal/kms"
+	"github.com/strongroom/strongroom/internal/store"
+	"github.com/strongroom/strongroom/internal/sts"
+)
+
+// This file walks the tables of operations. Of each it shows that it passes the
+// gate with its own actions on its own resources: that they are enough, that none
+// of them can be missing, that a Deny of any refuses, and in which words. (Those
+// of S3 are walked in package s3http.)
+
+// need is an action that an operation takes, on a resource. A resource that ends
+// in /* is one that does not exist before the operation.
+type need struct{ action, resource string }
+
+// walker is an operation's stage: a user of the bank, whose policy the walk
+// changes, and things that the administrator has made.
+type walker struct {
+	*story
+	admin, user *actor
+	key, spare  string // ARNs
+	alias       string // name, of key
+	blob        []byte // under key
+	grant       string // id, on key, for nobody in particular
+}
+
+// walkRow is one operation of a table.
+type walkRow struct {
+	name  string
+	needs func(w *walker) []need // in the order in which they are asked for; nil: the operation needs no permission
+	ready func(w *walker) error  // puts in place what do takes; nil: nothing
+	do    func(w *walker) error  // by the user
+	undo  func(w *walker) error  // after it succeeded; nil: nothing
+}
+
+func onKey(action string) func(w *walker) []need {
+	return func(w *walker) []need { return []need{{action, w.key}} }
+}
+
+func onNothing(action string) func(w *walker) []need {
+	return func(*walker) []need { return []need{{action, "*"}} }
+}
+
+func (w *walker) aliasARN(name string) string { return "arn:aws:kms:us-east-1:" + bank + ":" + name }
+
+// discard drops the answer of a call of the SDK.
+func discard[T any](_ T, err error) error { return err }
+
+// kmsRows has every operation of KMS. Source: KMS Developer Guide, "AWS KMS
+// permissions".
+var kmsRows = []walkRow{
+	{name: "CancelKeyDeletion", needs: onKey("kms:CancelKeyDeletion"),
+		ready: func(w *walker) error {
+			return discard(w.admin.kms.ScheduleKeyDeletion(w.Context(), &awskms.ScheduleKeyDeletionInput{KeyId: &w.key}))
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.CancelKeyDeletion(w.Context(), &awskms.CancelKeyDeletionInput{KeyId: &w.key}))
+		},
+		undo: enableKey},
+	{name: "CreateAlias",
+		needs: func(w *walker) []need {
+			return []need{{"kms:CreateAlias", w.aliasARN("alias/new")}, {"kms:CreateAlias", w.key}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.CreateAlias(w.Context(), &awskms.CreateAliasInput{AliasName: aws.String("alias/new"), TargetKeyId: &w.key}))
+		}},
+	{name: "CreateGrant", needs: onKey("kms:CreateGrant"), do: func(w *walker) error {
+		return discard(w.user.grant(w.key, w.admin.arn, nil, kmstypes.GrantOperationEncrypt))
+	}},
+	{name: "CreateKey",
+		needs: func(*walker) []need {
+			return []need{{"kms:CreateKey", "*"}, {"kms:TagResource", "arn:aws:kms:us-east-1:" + bank + ":key/*"}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.CreateKey(w.Context(), &awskms.CreateKeyInput{
+				Tags: []kmstypes.Tag{{TagKey: aws.String("team"), TagValue: aws.String("red")}}, BypassPolicyLockoutSafetyCheck: true,
+			}))
+		}},
+	{name: "Decrypt", needs: onKey("kms:Decrypt"), do: func(w *walker) error { return w.user.decrypt(w.key, w.blob) }},
+	{name: "DeleteAlias",
+		needs: func(w *walker) []need {
+			return []need{{"kms:DeleteAlias", w.aliasARN(w.alias)}, {"kms:DeleteAlias", w.key}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.DeleteAlias(w.Context(), &awskms.DeleteAliasInput{AliasName: &w.alias}))
+		},
+		undo: createAlias},
+	{name: "DescribeKey", needs: onKey("kms:DescribeKey"), do: func(w *walker) error { return w.user.describe(w.key) }},
+	{name: "DisableKey", needs: onKey("kms:DisableKey"), do: func(w *walker) error { return w.user.disable(w.key) }, undo: enableKey},
+	{name: "EnableKey", needs: onKey("kms:EnableKey"), do: func(w *walker) error {
+		return discard(w.user.kms.EnableKey(w.Context(), &awskms.EnableKeyInput{KeyId: &w.key}))
+	}},
+	{name: "Encrypt", needs: onKey("kms:Encrypt"), do: func(w *walker) error { return discard(w.user.encrypt(w.key)) }},
+	{name: "GenerateDataKey", needs: onKey("kms:GenerateDataKey"), do: func(w *walker) error { return discard(w.user.dataKey(w.key)) }},
+	{name: "GenerateDataKeyWithoutPlaintext", needs: onKey("kms:GenerateDataKeyWithoutPlaintext"), do: func(w *walker) error {
+		return discard(w.user.kms.GenerateDataKeyWithoutPlaintext(w.Context(), &awskms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}))
+	}},
+	{name: "GenerateRandom", needs: onNothing("kms:GenerateRandom"), do: func(w *walker) error {
+		return discard(w.user.kms.GenerateRandom(w.Context(), &awskms.GenerateRandomInput{NumberOfBytes: aws.Int32(8)}))
+	}},
+	{name: "GetKeyPolicy", needs: onKey("kms:GetKeyPolicy"), do: func(w *walker) error {
+		return discard(w.user.kms.GetKeyPolicy(w.Context(), &awskms.GetKeyPolicyInput{KeyId: &w.key}))
+	}},
+	{name: "ListAliases", needs: onNothing("kms:ListAliases"), do: func(w *walker) error {
+		return discard(w.user.kms.ListAliases(w.Context(), &awskms.ListAliasesInput{}))
+	}},
+	{name: "ListGrants", needs: onKey("kms:ListGrants"), do: func(w *walker) error {
+		return discard(w.user.kms.ListGrants(w.Context(), &awskms.ListGrantsInput{KeyId: &w.key}))
+	}},
+	{name: "ListKeyPolicies", needs: onKey("kms:ListKeyPolicies"), do: func(w *walker) error {
+		return discard(w.user.kms.ListKeyPolicies(w.Context(), &awskms.ListKeyPoliciesInput{KeyId: &w.key}))
+	}},
+	{name: "ListKeys", needs: onNothing("kms:ListKeys"), do: func(w *walker) error {
+		return discard(w.user.kms.ListKeys(w.Context(), &awskms.ListKeysInput{}))
+	}},
+	{name: "ListResourceTags", needs: onKey("kms:ListResourceTags"), do: func(w *walker) error {
+		return discard(w.user.kms.ListResourceTags(w.Context(), &awskms.ListResourceTagsInput{KeyId: &w.key}))
+	}},
+	{name: "ListRetirableGrants", needs: func(w *walker) []need { return []need{{"kms:ListRetirableGrants", w.admin.arn}} }, do: func(w *walker) error {
+		return discard(w.user.kms.ListRetirableGrants(w.Context(), &awskms.ListRetirableGrantsInput{RetiringPrincipal: &w.admin.arn}))
+	}},
+	{name: "PutKeyPolicy", needs: onKey("kms:PutKeyPolicy"), do: func(w *walker) error {
+		return w.user.putKeyPolicy(w.key, documentOf(allow(bank, "kms:*")))
+	}},
+	{name: "ReEncrypt",
+		needs: func(w *walker) []need {
+			return []need{{"kms:ReEncryptFrom", w.key}, {"kms:ReEncryptTo", w.spare}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.ReEncrypt(w.Context(), &awskms.ReEncryptInput{SourceKeyId: &w.key, CiphertextBlob: w.blob, DestinationKeyId: &w.spare}))
+		}},
+	{name: "RetireGrant", needs: onKey("kms:RetireGrant"), ready: makeGrant, do: func(w *walker) error {
+		return discard(w.user.kms.RetireGrant(w.Context(), &awskms.RetireGrantInput{KeyId: &w.key, GrantId: &w.grant}))
+	}},
+	{name: "RevokeGrant", needs: onKey("kms:RevokeGrant"), ready: makeGrant, do: func(w *walker) error { return w.user.revoke(w.key, w.grant) }},
+	{name: "ScheduleKeyDeletion", needs: onKey("kms:ScheduleKeyDeletion"),
+		do: func(w *walker) error {
+			return discard(w.user.kms.ScheduleKeyDeletion(w.Context(), &awskms.ScheduleKeyDeletionInput{KeyId: &w.key}))
+		},
+		undo: func(w *walker) error {
+			_, err := w.admin.kms.CancelKeyDeletion(w.Context(), &awskms.CancelKeyDeletionInput{KeyId: &w.key})
+			return errors.Join(err, enableKey(w))
+		}},
+	{name: "TagResource", needs: onKey("kms:TagResource"), do: func(w *walker) error {
+		return discard(w.user.kms.TagResource(w.Context(), &awskms.TagResourceInput{KeyId: &w.key, Tags: []kmstypes.Tag{{TagKey: aws.String("a"), TagValue: aws.String("b")}}}))
+	}},
+	{name: "UntagResource", needs: onKey("kms:UntagResource"), do: func(w *walker) error {
+		return discard(w.user.kms.UntagResource(w.Context(), &awskms.UntagResourceInput{KeyId: &w.key, TagKeys: []string{"a"}}))
+	}},
+	{name: "UpdateAlias",
+		needs: func(w *walker) []need {
+			return []need{{"kms:UpdateAlias", w.aliasARN(w.alias)}, {"kms:UpdateAlias", w.key}, {"kms:UpdateAlias", w.spare}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.UpdateAlias(w.Context(), &awskms.UpdateAliasInput{AliasName: &w.alias, TargetKeyId: &w.spare}))
+		},
+		undo: func(w *walker) error {
+			return discard(w.admin.kms.UpdateAlias(w.Context(), &awskms.UpdateAliasInput{AliasName: &w.alias, TargetKeyId: &w.key}))
+		}},
+	{name: "UpdateKeyDescription", needs: onKey("kms:UpdateKeyDescription"), do: func(w *walker) error {
+		return discard(w.user.kms.UpdateKeyDescription(w.Context(), &awskms.UpdateKeyDescriptionInput{KeyId: &w.key, Description: aws.String("d")}))
+	}},
+}
+
+func enableKey(w *walker) error {
+	return discard(w.admin.kms.EnableKey(w.Context(), &awskms.EnableKeyInput{KeyId: &w.key}))
+}
+
+func createAlias(w *walker) error {
+	return discard(w.admin.kms.CreateAlias(w.Context(), &awskms.CreateAliasInput{AliasName: &w.alias, TargetKeyId: &w.key}))
+}
+
+func makeGrant(w *walker) (err error) {
+	w.grant, err = w.admin.grant(w.key, w.admin.arn, nil, kmstypes.GrantOperationDecrypt)
+	return err
+}
+
+const walkRole = "arn:aws:iam::" + bank + ":role/walk"
+
+// stsRows has every operation of STS. Source: STS API Reference.
+var stsRows = []walkRow{
+	{name: "AssumeRole",
+		needs: func(*walker) []need {
+			return []need{{"sts:AssumeRole", walkRole}, {"sts:TagSession", walkRole}, {"sts:SetSourceIdentity", walkRole}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.assume(walkRole, "s1", withTags("a", "b"), withSource("ida")))
+		}},
+	{name: "GetAccessKeyInfo", needs: onNothing("sts:GetAccessKeyInfo"), do: func(w *walker) error {
+		return discard(w.user.sts.GetAccessKeyInfo(w.Context(), &awssts.GetAccessKeyInfoInput{AccessKeyId: aws.String(accessKeyOf("ada"))}))
+	}},
+	{name: "GetCallerIdentity", do: func(w *walker) error {
+		return discard(w.user.sts.GetCallerIdentity(w.Context(), &awssts.GetCallerIdentityInput{}))
+	}},
+	{name: "GetSessionToken", do: func(w *walker) error {
+		return discard(w.user.sts.GetSessionToken(w.Context(), &awssts.GetSessionTokenInput{}))
+	}},
+}
+
+// right gives the user an inline policy of these statements and nothing else;
+// without any, no policy.
+func (w *walker) right(statements ...map[string]string) {
+	w.Helper()
+	u := iam.User{Account: bank, Name: "ida"}
+	if len(statements) > 0 {
+		text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+		if err != nil {
+			w.Fatal(err)
+		}
+		u.Inline = map[string]string{"walk": string(text)}
+	}
+	if err := w.s.store.Update(w.Context(), func(tx *store.Tx) error { return w.s.iam.PutUserIn(tx, u) }); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// keyID is the id of a key in a refusal.
+var keyID = regexp.MustCompile(`key/[0-9a-f]{8}-[0-9a-f-]{27}`)
+
+// denied says that the operation is refused for what is needed, and why.
+func (w *walker) denied(err error, n need, why string) {
+	w.Helper()
+	e, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		w.Errorf("got %v, want a refusal of %s on %s", err, n.action, n.resource)
+		return
+	}
+	got, want := e.ErrorMessage(), w.user.may(n.action, n.resource, why)
+	if strings.HasSuffix(n.resource, "/*") {
+		got = keyID.ReplaceAllString(got, "key/*")
+	}
+	if !strings.HasPrefix(e.ErrorCode(), "AccessDenied") || got != want {
+		w.Errorf("got  %s: %s\nwant %s", e.ErrorCode(), got, want)
+	}
+}
+
+func TestGateWalkKMS(t *testing.T) { walkTable(t, kms.Operations(), kmsRows) }
+func TestGateWalkSTS(t *testing.T) { walkTable(t, sts.Operations(), stsRows) }
+
+func walkTable(t *testing.T, operations iter.Seq[gate.Operation], rows []walkRow) {
+	t.Parallel()
+	w := &walker{alias: "alias/walk", story: tell(t, `accounts:
+  - id: "111111111111"
+    users:
+      - {name: ada, policies: [AdministratorAccess], accessKeys: <ada>}
+      - {name: ida, accessKeys: <ida>}
+    roles:
+      - name: walk
+        trustPolicy: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {AWS: "111111111111"}, Action: "sts:*"}}
+`)}
+	w.admin, w.user = w.story.user(bank, "ada"), w.story.user(bank, "ida")
+	w.key, w.spare = made[string](w.story)(w.admin.createKey("")), made[string](w.story)(w.admin.createKey(""))
+	w.blob = made[[]byte](w.story)(w.admin.encrypt(w.key))
+	w.does(createAlias(w))
+
+	actions := map[string]string{}
+	for op := range operations {
+		actions[op.Name] = op.Action
+	}
+	walked := map[string]bool{}
+	for _, row := range rows {
+		if walked[row.name] {
+			t.Errorf("%s is there twice", row.name)
+		}
+		walked[row.name] = true
+		action, ok := actions[row.name]
+		if !ok {
+			t.Errorf("%s is no operation of the table", row.name)
+		}
+		t.Run(row.name, func(t *testing.T) {
+			w := *w
+			w.story = &story{T: t, s: w.s, clock: w.clock, dir: w.dir}
+			w.walk(row, action)
+		})
+	}
+	for name := range actions {
+		if !walked[name] {
+			t.Errorf("%s is an operation that is not walked: add a row with the actions that it needs", name)
+		}
+	}
+}
+
+// walk makes the user call an operation with every permission missing, each
+// missing, each denied, and with just those it needs.
+func (w *walker) walk(row walkRow, action string) {
+	if row.ready != nil {
+		w.does(row.ready(w))
+	}
+	statement := func(effect, action, resource string) map[string]string {
+		return map[string]string{"Effect": effect, "Action": action, "Resource": resource}
+	}
+	if row.needs == nil { // not even a Deny of everything takes it away
+		w.right(statement("Deny", "*", "*"))
+		w.does(row.do(w))
+		return
+	}
+	needs := row.needs(w)
+	w.right()
+	w.denied(row.do(w), needs[0], noPolicy(byIdentity, needs[0].action))
+	own := false
+	var just []map[string]string
+	for _, n := range needs {
+		own = own || n.action == action
+		just = append(just, statement("Allow", n.action, n.resource))
+		// Everything but this.
+		w.right(map[string]string{"Effect": "Allow", "NotAction": n.action, "Resource": "*"},
+			map[string]string{"Effect": "Allow", "Action": n.action, "NotResource": n.resource})
+		w.denied(row.do(w), n, noPolicy(byIdentity, n.action))
+		w.right(statement("Allow", "*", "*"), statement("Deny", n.action, n.resource))
+		w.denied(row.do(w), n, explicitDeny("an identity-based policy"))
+	}
+	if !own {
+		w.Errorf("the table says that the action is %s, which is none of those that the operation needs: %v", action, needs)
+	}
+	w.right(just...)
+	w.does(row.do(w))
+	if row.undo != nil {
+		w.does(row.undo(w))
+	}
+}
