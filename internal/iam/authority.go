@@ -214,8 +214,9 @@ func mergeTags(own, passed map[string]string) map[string]string {
 		all[k] = v
 	}
 	for k, v := range passed {
+		folded := strings.ToLower(k) // as everywhere; see the gate's aws:PrincipalTag
 		for was := range all {
-			if strings.ToLower(was) == strings.ToLower(k) {
+			if strings.ToLower(was) == folded {
 				delete(all, was)
 			}
 		}

@@ -44,7 +44,8 @@ func sessionTags(caller *identity.Session, req *stsapi.AssumeRoleRequest) (tags,
 		t.all[*tag.Key] = *tag.Value
 	}
 	for _, key := range req.TransitiveTagKeys {
-		i := slices.IndexFunc(req.Tags, func(tag stsapi.Tag) bool { return strings.ToLower(*tag.Key) == strings.ToLower(key) })
+		folded := strings.ToLower(key)
+		i := slices.IndexFunc(req.Tags, func(tag stsapi.Tag) bool { return strings.ToLower(*tag.Key) == folded })
 		if i < 0 {
 			return tags{}, awserr.New(stsapi.InvalidParameterValue, "The specified transitive tag key must be included in the requested tags.")
 		}
