@@ -40,6 +40,11 @@ func (e *evaluation) refuse(l Layer, explicit bool) Decision {
 		name, denied = "role trust policy", "the role trust policy"
 	}
 	d := Decision{Layer: l, Explicit: explicit}
+	if explicit && l == ResourceBased && e.request.Kind == policy.Trust && e.account != e.caller.AccountID {
+		// A Deny says that there is such a role, which is the affair of its account:
+		// a role that is not there trusts nobody, in the same words.
+		explicit = false
+	}
 	if explicit {
 		d.Reason = "with an explicit deny in " + denied
 	} else {
