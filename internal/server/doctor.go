@@ -67,6 +67,8 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	if err == nil { // else nothing opens, and that was said
 		good, err = checkTokens(ctx, cfg)
 		add("key tokens", good, err)
+		good, err = checkAuthority(ctx, cfg)
+		add("authority", good, err)
 	}
 	good, err = checkDatabase(ctx, cfg.DataDir)
 	add("database", good, err)
