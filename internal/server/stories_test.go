@@ -276,6 +276,7 @@ type refusedCall struct {
 	st        *story
 	requestID string
 	message   string
+	asked     *Question // for explained, where the record does not say it
 }
 
 // refused says that a step must be refused in these words, in AWS's code for it.

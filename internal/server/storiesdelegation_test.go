@@ -74,9 +74,9 @@ func TestStoryDelegation(t *testing.T) {
 	st.refused(err, emil.may("kms:Encrypt", key, noPolicy(byIdentity, "kms:Encrypt"))).
 		explained("identity-based policies")
 	_, err = gus.encrypt(key)
-	st.refused(err, gus.undisclosed("kms:Encrypt")).
+	st.refused(err, gus.undisclosed("kms:Encrypt")).about(gus, "kms:Encrypt", key).
 		explained("key policy", `"Shop"`, "Principal")
-	st.refused(gus.decrypt("", blob), blobUndisclosed).
+	st.refused(gus.decrypt("", blob), blobUndisclosed).about(gus, "kms:Decrypt", key).
 		explained("key policy", `"Shop"`, "Principal")
 
 	// Whatever the key policy says, another account does not manage the key.
@@ -94,7 +94,7 @@ func TestStoryDelegation(t *testing.T) {
 	st.refused(err, emil.may("kms:Encrypt", key, noPolicy(byIdentity, "kms:Encrypt"))).
 		explained("grants", "customer")
 	st.refused(emil.describe(key), emil.may("kms:DescribeKey", key, noPolicy(byIdentity, "kms:DescribeKey"))).
-		explained("grants", "DescribeKey")
+		explained("grants", "for Encrypt, Decrypt, CreateGrant", "not for this action")
 
 	// Emil gives on no more than he has: fewer operations, under a constraint at
 	// least as strict.
@@ -117,17 +117,17 @@ func TestStoryDelegation(t *testing.T) {
 	st.does(finn.decrypt(key, blob, "customer", "7", "branch", "north"))
 	_, err = finn.encrypt(key, "customer", "7", "branch", "north")
 	st.refused(err, finn.may("kms:Encrypt", key, noPolicy(byIdentity, "kms:Encrypt"))).
-		explained("grants", "Encrypt")
+		explained("grants", "for Decrypt", "not for this action")
 	_, err = finn.grant(key, emil.arn, map[string]string{"customer": "7", "branch": "north"}, kmstypes.GrantOperationDecrypt)
 	st.refused(err, finn.may("kms:CreateGrant", key, noPolicy(byIdentity, "kms:CreateGrant"))).
-		explained("grants", "CreateGrant")
+		explained("grants", "for Decrypt", "not for this action")
 
 	// A Deny in the key policy beats grants and identity policies alike.
 	st.does(ada.putKeyPolicy(key, documentOf(
 		allow(bank, "kms:*"), allow(shop, "kms:Encrypt kms:Decrypt kms:CreateGrant", `"Sid":"Shop"`),
 		deny("*", "kms:Decrypt", `"Sid":"Closed"`, when("StringEquals", "kms:EncryptionContext:branch", "north")),
 	)))
-	st.refused(finn.decrypt(key, blob, "customer", "7", "branch", "north"), finn.undisclosed("kms:Decrypt")).
+	st.refused(finn.decrypt(key, blob, "customer", "7", "branch", "north"), finn.undisclosed("kms:Decrypt")).about(finn, "kms:Decrypt", key).
 		explained("key policy", `"Closed"`, "kms:EncryptionContext:branch")
 	st.refused(ada.decrypt(key, blob, "customer", "7", "branch", "north"), ada.may("kms:Decrypt", key, explicitDeny("a resource-based policy"))).
 		explained("key policy", `"Closed"`, "kms:EncryptionContext:branch")

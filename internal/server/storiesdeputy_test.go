@@ -51,18 +51,19 @@ func TestStoryConfusedDeputy(t *testing.T) {
 
 	// Not past S3, although it is the same caller and the same context.
 	_, err = dora.encrypt(key)
-	st.refused(err, dora.undisclosed("kms:Encrypt")).
+	st.refused(err, dora.undisclosed("kms:Encrypt")).about(dora, "kms:Encrypt", key).
 		explained("key policy", `"ThroughS3"`)
 	_, err = dora.dataKey(key, "aws:s3:arn", "arn:aws:s3:::catalogue/page")
-	st.refused(err, dora.undisclosed("kms:GenerateDataKey")).
-		explained("key policy", `"ThroughS3"`, "kms:ViaService")
+	st.refused(err, dora.undisclosed("kms:GenerateDataKey")).about(dora, "kms:GenerateDataKey", key).
+		explained("key policy", `"ThroughS3"`, "kms:ViaService: wanted", "does not have the key")
 
 	// Not for another bucket of the shop.
 	elsewhere := "attic"
 	_, err = dora.s3.CreateBucket(st.Context(), &awss3.CreateBucketInput{Bucket: &elsewhere})
 	st.does(err)
 	st.refused(dora.put(elsewhere, "page", key), dora.undisclosed("kms:GenerateDataKey")).
-		explained("key policy", `"ThroughS3"`, "kms:EncryptionContext:aws:s3:arn")
+		about(dora, "kms:GenerateDataKey", key, "kms:ViaService="+throughS3, "kms:EncryptionContext:aws:s3:arn=arn:aws:s3:::attic/page").
+		explained("key policy", `"ThroughS3"`, `kms:EncryptionContext:aws:s3:arn: wanted "arn:aws:s3:::catalogue/*", got "arn:aws:s3:::attic/page" met false`)
 
 	// S3 asks for emil, who may use objects and not keys: the bank's key policy
 	// lets him in, his own account does not.
@@ -75,16 +76,16 @@ func TestStoryConfusedDeputy(t *testing.T) {
 	// The stranger is let into the bucket by its policy; S3 does not lend him the
 	// key, for it asks as him.
 	st.does(dora.putBucketPolicy(bucket, documentOf(statementOf("Allow", gus.arn, "s3:GetObject s3:PutObject", "arn:aws:s3:::catalogue/*"))))
-	st.refused(gus.get(bucket, "page"), gus.undisclosed("kms:Decrypt")).
-		explained("key policy", `"ThroughS3"`, "kms:CallerAccount")
-	st.refused(gus.put(bucket, "page", key), gus.undisclosed("kms:GenerateDataKey")).
-		explained("key policy", `"ThroughS3"`, "kms:CallerAccount")
+	st.refused(gus.get(bucket, "page"), gus.undisclosed("kms:Decrypt")).about(gus, "kms:Decrypt", key).
+		explained("key policy", `"ThroughS3"`, `kms:CallerAccount: wanted "222222222222", got "333333333333" met false`)
+	st.refused(gus.put(bucket, "page", key), gus.undisclosed("kms:GenerateDataKey")).about(gus, "kms:GenerateDataKey", key).
+		explained("key policy", `"ThroughS3"`, `kms:CallerAccount: wanted "222222222222", got "333333333333" met false`)
 
 	// Nor can anybody say what S3 would say: a header of the request or a word in
 	// the encryption context makes nobody a service.
 	_, err = dora.dataKey(key, "kms:ViaService", throughS3, "aws:s3:arn", "arn:aws:s3:::catalogue/page")
-	st.refused(err, dora.undisclosed("kms:GenerateDataKey")).
-		explained("key policy", `"ThroughS3"`, "kms:ViaService")
+	st.refused(err, dora.undisclosed("kms:GenerateDataKey")).about(dora, "kms:GenerateDataKey", key).
+		explained("key policy", `"ThroughS3"`, "kms:ViaService: wanted", "does not have the key")
 
 	// A bucket policy asks that everything be sealed with this key: the request's
 	// own headers count.
@@ -112,6 +113,6 @@ func TestStoryConfusedDeputy(t *testing.T) {
 	st.refused(err, other.may("kms:Encrypt", key, noPolicy(byResource, "kms:Encrypt"))).
 		explained("key policy", `"App"`, "aws:PrincipalArn", "role/other")
 	_, err = dora.encrypt(key)
-	st.refused(err, dora.undisclosed("kms:Encrypt")).
+	st.refused(err, dora.undisclosed("kms:Encrypt")).about(dora, "kms:Encrypt", key).
 		explained("key policy", `"App"`, "aws:PrincipalArn")
 }

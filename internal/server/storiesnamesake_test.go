@@ -99,20 +99,20 @@ func TestStoryNamesake(t *testing.T) {
 			_, err = a.encrypt(key)
 			r := st.refused(err, a.may("kms:Encrypt", key, noPolicy(byIdentity, "kms:Encrypt")))
 			if key == named {
-				r.explained("identity-based policies", "was deleted", "namesake")
+				r.explained("key policy", "was deleted", "namesake")
 			} else {
 				r.explained("identity-based policies")
 			}
 		}
 		st.refused(a.get(bucket, "page"), a.may("s3:GetObject", "arn:aws:s3:::ledger/page", noPolicy(byIdentity, "s3:GetObject"))).
-			explained("identity-based policies", "was deleted", "namesake")
+			explained("bucket policy", "was deleted", "namesake")
 		_, err = a.assume(door, "in")
 		st.refused(err, a.may("sts:AssumeRole", door, noPolicy(byTrust, "sts:AssumeRole"))).
 			explained("role trust policy", `"Door"`, "was deleted", "namesake")
 	}
 	_, err = again.encrypt(ofOne)
 	st.refused(err, again.may("kms:Encrypt", ofOne, noPolicy(byIdentity, "kms:Encrypt"))).
-		explained("identity-based policies", "was deleted", "namesake")
+		explained("key policy", "was deleted", "namesake")
 
 	// Named again, they may: by whoever has the key, for those of now.
 	st.does(ada.putKeyPolicy(named, documentOf(allow(bank, "kms:*"), allow(role, "kms:Encrypt"), allow(ben.arn, "kms:Encrypt"))))
@@ -121,6 +121,6 @@ func TestStoryNamesake(t *testing.T) {
 	_, err = app.encrypt(named)
 	st.fails(err, "The security token included in the request is invalid.", "UnrecognizedClientException")
 	_, err = dora.encrypt(named)
-	st.refused(err, dora.undisclosed("kms:Encrypt")).
+	st.refused(err, dora.undisclosed("kms:Encrypt")).about(dora, "kms:Encrypt", named).
 		explained("key policy", "Principal")
 }

@@ -59,7 +59,7 @@ func TestStoryRevocation(t *testing.T) {
 	st.does(ada.putKeyPolicy(key, documentOf(allow(bank, "kms:*", ownAccount), allow(dora.arn, "kms:Encrypt"))))
 	st.atOnce(encryptsAs(dora), func() error { return ada.putKeyPolicy(key, documentOf(allow(bank, "kms:*", ownAccount))) })
 	_, err = dora.encrypt(key)
-	st.refused(err, dora.undisclosed("kms:Encrypt")).
+	st.refused(err, dora.undisclosed("kms:Encrypt")).about(dora, "kms:Encrypt", key).
 		explained("key policy", `"Own"`, "Principal")
 
 	// A grant that was made through a grant outlives the one it was made through,
@@ -70,7 +70,7 @@ func TestStoryRevocation(t *testing.T) {
 	st.does(encryptsAs(emil)())
 	st.atOnce(encryptsAs(emil), func() error { return ada.revoke(key, child) })
 	_, err = dora.encrypt(key)
-	st.refused(err, dora.undisclosed("kms:Encrypt")).
+	st.refused(err, dora.undisclosed("kms:Encrypt")).about(dora, "kms:Encrypt", key).
 		explained("key policy", `"Own"`, "Principal")
 
 	// The caller's identity policy goes.
@@ -104,7 +104,7 @@ func TestStoryRevocation(t *testing.T) {
 	st.fails(err, "The security token included in the request is invalid.", "UnrecognizedClientException")
 	_, err = cleo.assume("arn:aws:iam::111111111111:role/teller", "tuesday")
 	st.refused(err, cleo.may("sts:AssumeRole", "arn:aws:iam::111111111111:role/teller", noPolicy(byTrust, "sts:AssumeRole"))).
-		explained("role trust policy", "no such role")
+		unexplained("there is no such role")
 
 	// A bucket policy goes, by which another account read.
 	bucket := "ledger"

@@ -38,14 +38,14 @@ func TestStoryWidenedByHand(t *testing.T) {
 	cfg.Clock = clock.now
 	cfg.Listen = "127.0.0.1:0"
 	var log *safeBuffer
-	run := func() (*story, func()) {
+	run := func(t *testing.T) (*story, func()) {
 		log = new(safeBuffer)
 		cfg.Logger = log.logger()
 		s, stop := start(t, cfg)
 		return &story{T: t, s: s, clock: clock, dir: dir}, stop
 	}
 
-	st, stop := run()
+	st, stop := run(t)
 	ada := st.user(bank, "ada")
 	ben, dora := "arn:aws:iam::111111111111:user/ben", "arn:aws:iam::222222222222:user/dora"
 	for range 2 { // something stands before each row: see newHouse
@@ -93,7 +93,7 @@ func TestStoryWidenedByHand(t *testing.T) {
 		}, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			st, stop := run()
+			st, stop := run(t)
 			if err := tt.use(st); err == nil {
 				t.Fatal("it is allowed without the change")
 			}

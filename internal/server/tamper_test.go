@@ -99,7 +99,7 @@ func (r rawRow) sum(table string) int64 {
 
 func openRaw(t *testing.T, dir string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", databasePath(dir)) // the driver is the server's
+	db, err := sql.Open("sqlite", databasePath(dir)+"?_pragma=busy_timeout(10000)") // the driver is the server's, which may be running
 	if err != nil {
 		t.Fatal(err)
 	}
