@@ -18,7 +18,10 @@ func (l *looked) explain(q question) Explanation {
 	noteGrant(&q.Request.Grant, &e.grant)
 	noteGrant(&q.Request.AccountGrant, &e.grant)
 	x := gate.Explain(q.authority, q.caller, q.Request)
-	e.Allowed, e.reason = x.Allowed, x.Reason
+	e.Allowed, e.reason, e.Layer = x.Allowed, x.Reason, layerNames[x.Layer]
+	if x.Layer == gate.ResourceBased {
+		e.Layer = resourcePolicyName(q.Kind)
+	}
 	if !x.Allowed || x.Layer != gate.Grants {
 		e.grant = ""
 	}
@@ -120,6 +123,7 @@ func (l *looked) layers(q question, x gate.Explanation, foreign bool) []Explaine
 var layerNames = map[gate.Layer]string{
 	gate.ServiceControl: "service control policies", gate.EndpointPolicy: "VPC endpoint policy", gate.ResourceBased: "resource-based policy",
 	gate.IdentityBased: "identity-based policies", gate.Boundary: "permissions boundary", gate.SessionPolicies: "session policies",
+	gate.Grants: "grants",
 }
 
 func (l *looked) layerName(q question, t gate.LayerTrace) string {
@@ -149,7 +153,7 @@ func whatMore(layer gate.Layer, m policy.Match, foreign bool) string {
 
 // grantsLayer lists the grants that name the caller.
 func grantsLayer(q question, x gate.Explanation) ExplainedLayer {
-	e := ExplainedLayer{Name: "grants", Says: "none names the caller"}
+	e := ExplainedLayer{Name: layerNames[gate.Grants], Says: "none names the caller"}
 	if len(q.grants) == 0 {
 		return e
 	}

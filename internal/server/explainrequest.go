@@ -95,8 +95,40 @@ func (l *looked) explainCall(ctx context.Context, dataDir string, call trailReco
 	request := e.Request
 	e = l.explain(q)
 	e.Request, e.Notes = request, append(e.Notes, notes...)
-	e.Request.Changed = e.Allowed || e.Message != request.Message
+	if c.Endpoint != nil && c.ViaService == "" {
+		e.throughEndpoint(c.Endpoint.ID)
+	}
+	e.Request.Changed = e.Allowed || !sameRefusal(e.Message, request.Message)
 	return e, nil
+}
+
+// sameRefusal reports whether a refusal is the one that was recorded, as far as
+// the record tells: what clients are told may leave out the reason, as for a
+// ciphertext whose key they must not learn, and records cut long texts.
+func sameRefusal(now, recorded string) bool {
+	const whole = 1000
+	if !strings.Contains(recorded, " is not authorized to perform: ") {
+		return true
+	}
+	return now == recorded || len(recorded) > whole && strings.HasPrefix(now, recorded[:whole])
+}
+
+// throughEndpoint says of a request that came by a VPC endpoint what can be said
+// without the endpoint's policy, which is in the server's configuration and not
+// in the data directory.
+func (e *Explanation) throughEndpoint(id string) {
+	says := "that of " + id + " is in the server's configuration, which is not read here"
+	if strings.Contains(e.Request.Message, gate.EndpointPolicy.String()) {
+		says += "; it refused the request"
+		e.Allowed, e.Message, e.Layer, e.grant = false, e.Request.Message, layerNames[gate.EndpointPolicy], ""
+	} else {
+		says += "; it is taken to allow"
+	}
+	for i := range e.Layers {
+		if e.Layers[i].Name == layerNames[gate.EndpointPolicy] {
+			e.Layers[i].Says = says
+		}
+	}
 }
 
 // either answers by the first of two contexts that knows a key; nil knows none.

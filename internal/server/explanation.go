@@ -21,8 +21,11 @@ type Explanation struct {
 	Allowed   bool           `json:"allowed"`
 	// Message is what AWS's clients are told of a refusal, and for a request that
 	// is allowed what allows it.
-	Message string           `json:"message"`
-	Layers  []ExplainedLayer `json:"layers"`
+	Message string `json:"message"`
+	// Layer is the name of the layer that decided: whose Allow was enough, or
+	// which the refusal names.
+	Layer  string           `json:"layer"`
+	Layers []ExplainedLayer `json:"layers"`
 	// Context has the condition keys that documents asked for, sorted by name.
 	Context []ExplainedKey `json:"context"`
 	// Missing are those that the request does not have.
