@@ -42,8 +42,9 @@ type decision struct {
 var kindNames = map[policy.Kind]string{policy.Key: "key", policy.Bucket: "bucket", policy.Trust: "role"}
 
 // recorded returns the decision that e refused, for the record: at most
-// maxDecision bytes. All documents are asked again, so that the keys are there
-// that an explanation asks for.
+// maxDecision bytes. All documents are asked again, but for the policy of another account
+// that does not let the caller in, so that the keys are there that an
+// explanation asks for.
 func (e *evaluation) recorded() json.RawMessage {
 	r := &e.request
 	d := decision{Action: r.Action, ViaService: e.caller.ViaService}
@@ -52,7 +53,12 @@ func (e *evaluation) recorded() json.RawMessage {
 		return d.marshal()
 	}
 	d.Resource, d.ResourceAccount, d.Kind, d.CrossAccount = r.Resource, e.account, kindNames[r.Kind], r.CrossAccount
+	// The record is for the caller's account. Which keys a policy of another
+	// account asks for tells what is in it, and that the resource is there: only
+	// whom that policy lets in may know.
+	e.discreet = e.account != e.caller.AccountID && !e.admitted
 	_, _ = e.traces()
+	e.discreet = false
 	noted := e.noted
 	e.noted = nil
 	d.Context = map[string]json.RawMessage{}

@@ -180,6 +180,28 @@ func TestDecisionDoesNotDisclose(t *testing.T) {
 	}
 }
 
+// TestDecisionKeepsPoliciesOfOthers: what a role's trust policy asks for is in the
+// record of a caller of another account only if the policy lets it in.
+func TestDecisionKeepsPoliciesOfOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		trust []statement
+		want  bool // the key is in the record
+	}{
+		{"not let in", is(allow("kms:Decrypt").to(mallory.ARN).when("StringEquals", "sts:ExternalId", "secret")), false},
+		{"let in, and not allowed by its own account", is(allow("kms:Decrypt").to(mallory.ARN).when("StringEquals", "sts:ExternalId", "guess")), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Request{Resource: "arn:aws:iam::" + account + ":role/r", ResourceAccount: account, Kind: policy.Trust, CrossAccount: true,
+				Policy: document(t, policy.Key, tt.trust), Context: keys{"sts:externalid": "guess"}}
+			record := deniedRecord(t, nil, fromNetwork(mallory), r, "")
+			if got := strings.Contains(string(record), "sts:externalid"); got != tt.want {
+				t.Errorf("got %v, want %v: %s", got, tt.want, record)
+			}
+		})
+	}
+}
+
 func TestDecidedOfOtherRecords(t *testing.T) {
 	for _, tt := range []struct {
 		record string

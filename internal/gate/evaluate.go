@@ -17,6 +17,7 @@ type evaluation struct {
 	request   Request
 	account   string // of the resource
 	admitted  bool   // the resource's policy allows, and does not deny
+	discreet  bool   // traces leave the resource's policy out
 	inPolicy  bool   // the resource's policy is what asks
 	asked     policy.Request
 	clock     func() time.Time

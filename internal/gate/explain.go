@@ -74,7 +74,7 @@ func (e *evaluation) traces() (layers []LayerTrace, missing []string) {
 		}
 	}
 	if e.request.Kind != 0 {
-		if e.request.Policy == nil {
+		if e.request.Policy == nil || e.discreet {
 			layer(ResourceBased, 0)
 		} else {
 			e.inPolicy = true

@@ -34,5 +34,8 @@ func (c *Call) ownerRecord(r audit.Record, account string) audit.Record {
 		}
 	}
 	r.Addendum = nil
+	r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), func(x audit.Resource) bool {
+		return x.AccountID != "" && x.AccountID != account // another owner's, of a call between two
+	})
 	return r
 }

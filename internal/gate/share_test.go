@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -62,6 +63,34 @@ func TestShare(t *testing.T) {
 				t.Error("an event id comes twice")
 			}
 		})
+	}
+}
+
+// TestShareTellsOwnersOfTheirOwn: of a call between two accounts each is told of
+// its own resource.
+func TestShareTellsOwnersOfTheirOwn(t *testing.T) {
+	const third = "999999999999"
+	g, _, dir := openGate(t)
+	c := g.Begin(fromNetwork(user(account, "alice")), create)
+	for _, owner := range []string{foreign, third} {
+		c.AddResource("arn:aws:kms:us-east-1:"+owner+":key/k", owner, "AWS::KMS::Key")
+		c.Share(owner)
+	}
+	if err := c.Finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records(t, dir) {
+		want := []string{foreign, third}
+		if to := r["recipientAccountId"].(string); to != account {
+			want = []string{to}
+		}
+		var got []string
+		for _, x := range r["resources"].([]any) {
+			got = append(got, x.(map[string]any)["accountId"].(string))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("account %v is told of %v, want %v", r["recipientAccountId"], got, want)
+		}
 	}
 }
 

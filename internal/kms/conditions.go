@@ -42,11 +42,13 @@ type conditions struct {
 	ctx     context.Context // of the call: kms:ResourceAliases is read from the store
 	service *Service
 	call    *gate.Call
-	action  string    // kms:Decrypt
-	key     *snapshot // nil: the decision is not about a key
-	alias   bool      // it is about an alias
-	failed  error     // a question that has no answer; whatever was decided does not hold
-	unread  error     // grants that could not be read, or trusted; a denial does not hold
+	action  string        // kms:Decrypt
+	key     *snapshot     // nil: the decision is not about a key
+	alias   bool          // it is about an alias
+	aliases []kmsdb.Alias // of key, read when first asked for
+	asked   bool          // whether they were
+	failed  error         // a question that has no answer; whatever was decided does not hold
+	unread  error         // grants that could not be read, or trusted; a denial does not hold
 }
 
 // grantConditions are the condition keys of the operations on grants. Empty
@@ -162,14 +164,17 @@ func (c *conditions) resourceAliases() (policy.Value, bool) {
 		return policy.Value{}, false
 	}
 	k := &c.key.key
-	aliases, err := c.service.db.Aliases(c.ctx, k.Account, k.Region, k.Ref(), "", maxAliasesPerKey)
-	if err != nil {
-		c.fail(err)
-		return policy.Value{}, false
+	if !c.asked {
+		var err error
+		if c.aliases, err = c.service.db.Aliases(c.ctx, k.Account, k.Region, k.Ref(), "", maxAliasesPerKey); err != nil {
+			c.fail(err)
+			return policy.Value{}, false
+		}
+		c.asked = true
 	}
-	return several(len(aliases), func(yield func(string) bool) {
-		for i := range aliases {
-			if !yield(aliases[i].Name) {
+	return several(len(c.aliases), func(yield func(string) bool) {
+		for i := range c.aliases {
+			if !yield(c.aliases[i].Name) {
 				return
 			}
 		}
