@@ -49,3 +49,4 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 .PHONY: bench
 bench: ## the ratios of docs/results, measured now
 	go run ./internal/bench
+	go test -run '^$$' -bench 'Decision|Grants' ./internal/gate ./internal/kms

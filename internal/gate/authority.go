@@ -25,6 +25,7 @@ type Authority struct {
 	ServiceControl [][]Named
 	Tags           map[string]string // aws:PrincipalTag, session tags included
 	OrgID          string            // aws:PrincipalOrgID; empty: the account is in none
+	OrgPath        string            // aws:PrincipalOrgPaths, which has one value; empty: it is not known
 }
 
 // Authorities tells the gate what callers may do. The error says that the

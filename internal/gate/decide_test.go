@@ -211,6 +211,7 @@ func (s scene) request(t testing.TB) (*Authority, identity.Caller, Request) {
 		Session:  named(t, policy.Identity, "session policy", s.session),
 		Tags:     s.tags,
 		OrgID:    "o-a1b2c3d4e5",
+		OrgPath:  "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/",
 	}
 	for _, level := range s.scp {
 		a.ServiceControl = append(a.ServiceControl, named(t, policy.ServiceControl, "scp", level))

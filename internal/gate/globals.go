@@ -21,6 +21,7 @@ const (
 	principalAccount
 	principalType
 	principalOrgID
+	principalOrgPaths
 	principalIsAWSService
 	principalServiceName
 	principalServiceNamesList
@@ -41,6 +42,7 @@ const (
 	userAgent
 	resourceAccount
 	resourceOrgID
+	resourceOrgPaths
 	calledVia
 	calledViaFirst
 	calledViaLast
@@ -59,6 +61,8 @@ func globalNamed(name string) global {
 		return principalType
 	case "aws:principalorgid":
 		return principalOrgID
+	case "aws:principalorgpaths":
+		return principalOrgPaths
 	case "aws:principalisawsservice":
 		return principalIsAWSService
 	case "aws:principalservicename":
@@ -99,6 +103,8 @@ func globalNamed(name string) global {
 		return resourceAccount
 	case "aws:resourceorgid":
 		return resourceOrgID
+	case "aws:resourceorgpaths":
+		return resourceOrgPaths
 	case "aws:calledvia":
 		return calledVia
 	case "aws:calledviafirst":
@@ -163,7 +169,16 @@ func (e *evaluation) global(k global) (policy.Value, bool) {
 	if g.values[k] == "" {
 		return policy.Value{}, false
 	}
-	return policy.Value{Strings: g.values[k : k+1 : k+1], Multi: k == calledVia || k == principalServiceNamesList}, true
+	return policy.Value{Strings: g.values[k : k+1 : k+1], Multi: k.multi()}, true
+}
+
+// multi reports whether the key is multivalued.
+func (k global) multi() bool {
+	switch k {
+	case calledVia, principalServiceNamesList, principalOrgPaths, resourceOrgPaths:
+		return true
+	}
+	return false
 }
 
 // principalTag returns the value of a tag of the principal, whose key is in
@@ -254,6 +269,8 @@ func (e *evaluation) globalValue(k global) string {
 		}
 	case principalOrgID:
 		return e.authority.OrgID
+	case principalOrgPaths:
+		return e.authority.OrgPath
 	case principalIsAWSService:
 		return strconv.FormatBool(isService)
 	case principalServiceName, principalServiceNamesList:
@@ -294,6 +311,10 @@ func (e *evaluation) globalValue(k global) string {
 		return c.UserAgent
 	case resourceAccount:
 		return e.account
+	case resourceOrgPaths:
+		if e.account == c.AccountID {
+			return e.authority.OrgPath
+		}
 	case resourceOrgID:
 		if e.account == c.AccountID {
 			return e.authority.OrgID

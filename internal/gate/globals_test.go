@@ -43,6 +43,7 @@ func TestGlobalKeys(t *testing.T) {
 		{"aws:userid", [...]string{"AIDAalice", acct, sess, sess, "AIDAalice", "AIDAalice", "AIDAalice", no, "anonymous"}},
 		{"aws:username", [...]string{"alice", no, no, no, "alice", "alice", "alice", no, no}},
 		{"aws:PrincipalOrgID", [...]string{"o-1", "o-1", "o-1", "o-1", "o-1", "o-1", "o-1", no, no}},
+		{"aws:PrincipalOrgPaths", [...]string{"o-1/r-1/", "o-1/r-1/", "o-1/r-1/", "o-1/r-1/", "o-1/r-1/", "o-1/r-1/", "o-1/r-1/", no, no}},
 		{"aws:PrincipalTag/Team", [...]string{"red", "red", "red", "red", "red", "red", "red", no, no}},
 		{"aws:PrincipalIsAWSService", [...]string{"false", "false", "false", "false", "false", "false", "false", "true", "false"}},
 		{"aws:PrincipalServiceName", [...]string{no, no, no, no, no, no, no, s3, no}},
@@ -70,7 +71,7 @@ func TestGlobalKeys(t *testing.T) {
 		{"kms:EncryptionContext:App", [...]string{"x", "x", "x", "x", "x", "x", "x", "x", "x"}},
 	} {
 		for i, c := range callers {
-			a := &Authority{Tags: map[string]string{"Team": "red"}, OrgID: "o-1"}
+			a := &Authority{Tags: map[string]string{"Team": "red"}, OrgID: "o-1", OrgPath: "o-1/r-1/"}
 			if c.Type == identity.AWSService || c.Type == identity.Anonymous {
 				a = nil
 			}
@@ -85,7 +86,7 @@ func TestGlobalKeys(t *testing.T) {
 			if got != tt.want[i] {
 				t.Errorf("%s of %s: got %q, want %q", tt.key, names[i], got, tt.want[i])
 			}
-			if multi := tt.key == "aws:CalledVia" || tt.key == "aws:PrincipalServiceNamesList"; ok && v.Multi != multi {
+			if multi := tt.key == "aws:CalledVia" || tt.key == "aws:PrincipalServiceNamesList" || tt.key == "aws:PrincipalOrgPaths"; ok && v.Multi != multi {
 				t.Errorf("%s has several values: %v", tt.key, v.Multi)
 			}
 		}

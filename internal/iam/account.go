@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/policy"
@@ -13,8 +14,10 @@ import (
 
 // Account is one account to put in place, whole; see [Service.PutAccountIn].
 type Account struct {
-	ID           string
-	Organization string // o-…: aws:PrincipalOrgID; empty: it is in none
+	ID string
+	// Organization is o-…, aws:PrincipalOrgID, or the path of the account in it,
+	// o-…/r-…/ou-…/, aws:PrincipalOrgPaths; empty: it is in none.
+	Organization string
 	// Management exempts the account from service control policies, as AWS does
 	// with the management account of an organization.
 	Management bool
@@ -93,7 +96,7 @@ func (s *Service) PutAccountIn(tx *store.Tx, a Account) error {
 		return fmt.Errorf("account %q: an account id has 12 digits", a.ID)
 	}
 	if a.Organization != "" && !organizationForm.MatchString(a.Organization) {
-		return fmt.Errorf("account %s: organization %q: the id of an organization is o- and 10 to 32 small letters or digits", a.ID, a.Organization)
+		return fmt.Errorf("account %s: organization %q: the id of an organization is o- and 10 to 32 small letters or digits; the path of an account in it goes on with /r-ROOT/ and an ou-… and / for each unit", a.ID, a.Organization)
 	}
 	levels, err := controlLevels(a)
 	if err != nil {
@@ -112,8 +115,11 @@ func (s *Service) PutAccountIn(tx *store.Tx, a Account) error {
 			// InviteAccountToOrganization. This is all of them at once.
 			e.name, e.source = "UpdateAccount", organizationsSource
 		}
-		if doc.Organization != "" {
-			e.details["organizationId"] = doc.Organization
+		if id, _, inPath := strings.Cut(doc.Organization, "/"); id != "" {
+			e.details["organizationId"] = id
+			if inPath {
+				e.details["organizationPath"] = doc.Organization
+			}
 		}
 		if doc.Management {
 			e.details["managementAccount"] = true

@@ -62,7 +62,11 @@ func (ix *index) accountAuthority(id string) (*gate.Authority, error) {
 		if a.err != nil {
 			return nil, a.err
 		}
-		return &gate.Authority{ServiceControl: a.levels, OrgID: a.doc.Organization}, nil
+		org, path, _ := strings.Cut(a.doc.Organization, "/")
+		if path != "" {
+			path = a.doc.Organization
+		}
+		return &gate.Authority{ServiceControl: a.levels, OrgID: org, OrgPath: path}, nil
 	})
 }
 

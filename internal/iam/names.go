@@ -23,7 +23,7 @@ var (
 	tagKeyForm       = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
 	tagValueForm     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
 	descriptionForm  = regexp.MustCompile(`^[\x09\x0A\x0D\x20-\x7E\x{A1}-\x{FF}]{0,1000}$`)
-	organizationForm = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`) // OrganizationId of the Organizations API model
+	organizationForm = regexp.MustCompile(`^o-[a-z0-9]{10,32}(/r-[a-z0-9]{4,32}/(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}/){0,5})?$`) // OrganizationId, RootId and OrganizationalUnitId of the Organizations API model
 )
 
 // kind is a kind of entity that has a name in an account.

@@ -92,7 +92,7 @@ func TestPrincipals(t *testing.T) {
 	role := "arn:aws:iam::111122223333:role/ops/deploy"
 	k.in(func(tx *store.Tx) error {
 		return errors.Join(
-			s.PutAccountIn(tx, Account{ID: account, Organization: "o-exampleorgid", ServiceControl: []ServiceControlLevel{
+			s.PutAccountIn(tx, Account{ID: account, Organization: "o-exampleorgid/r-ab12/ou-ab12-11111111/", ServiceControl: []ServiceControlLevel{
 				{Name: "root", Policies: []ServiceControlPolicy{{Name: FullAWSAccess}}},
 				{Name: "account", Policies: []ServiceControlPolicy{{Name: "kms", Document: allow("kms:*")}}},
 			}}),
@@ -124,7 +124,7 @@ func TestPrincipals(t *testing.T) {
 			}
 			a, err := s.Authority(alice)
 			k.must(err)
-			if a.OrgID != "o-exampleorgid" || a.Tags["Team"] != "a" || len(a.Identity) != 3 {
+			if a.OrgID != "o-exampleorgid" || a.OrgPath != "o-exampleorgid/r-ab12/ou-ab12-11111111/" || a.Tags["Team"] != "a" || len(a.Identity) != 3 {
 				t.Errorf("got %+v", a)
 			}
 			r, ok := s.Role(role)

@@ -309,9 +309,9 @@ func conditionsOf(only, effect string, e Explanation, open map[string]map[int]st
 // knownAlways are the condition keys whose values follow from the principal, the
 // resource and the time.
 var knownAlways = knownKeys{}.with(
-	"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType", "aws:PrincipalOrgID", "aws:PrincipalIsAWSService",
+	"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType", "aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:PrincipalIsAWSService",
 	"aws:PrincipalServiceName", "aws:PrincipalServiceNamesList", "aws:username",
-	"aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceTag/", "aws:RequestedRegion", "aws:CurrentTime", "aws:EpochTime",
+	"aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:ResourceTag/", "aws:RequestedRegion", "aws:CurrentTime", "aws:EpochTime",
 	"kms:CallerAccount", "kms:KeySpec", "kms:KeyUsage", "kms:KeyOrigin", "kms:CustomerMasterKeySpec", "kms:CustomerMasterKeyUsage",
 	"kms:MultiRegion", "kms:MultiRegionKeyType", "kms:ResourceAliases", "s3:ResourceAccount",
 )
