@@ -349,8 +349,9 @@ def check_not_served(bucket):
     refused("NotImplemented", s3.put_object, Bucket=bucket, Key="acl", Body=b"", ACL="public-read")
     refused("NotImplemented", s3.put_object, Bucket=bucket, Key="tags", Body=b"", Tagging="a=b")
     refused("NotImplemented", s3.copy_object, Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "x"}, TaggingDirective="REPLACE", Tagging="a=b")
-    refused("NotImplemented", s3.get_bucket_policy, Bucket=bucket)
-    refused("UnknownOperationException", kms.list_grants, KeyId="alias/boto3")
+    refused("NotImplemented", s3.get_bucket_website, Bucket=bucket)
+    refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=bucket)
+    refused("UnknownOperationException", kms.list_key_rotations, KeyId="alias/boto3")
 
 
 s3v4 = client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
