@@ -60,9 +60,11 @@ const maxAction = 128
 // policy variables take part it does not allocate.
 func (d *Document) Evaluate(r *Request) Outcome {
 	var out Outcome
-	var buf [maxAction]byte
-	action := appendLower(buf[:0], r.Action)
-	exact := d.index.exact[string(action)]
+	action := r.lowerAction()
+	var exact []uint32
+	if len(d.index.exact) > 0 {
+		exact = d.index.exact[string(action)]
+	}
 	other, ok := d.index.services[string(action[:max(bytes.IndexByte(action, ':'), 0)])]
 	if !ok {
 		other = d.index.other
@@ -80,6 +82,18 @@ func (d *Document) Evaluate(r *Request) Outcome {
 		}
 	}
 	return out
+}
+
+// lowerAction returns the action in lower case.
+func (r *Request) lowerAction() []byte {
+	if len(r.Action) > maxAction {
+		return appendLower(nil, r.Action)
+	}
+	if r.lowered != r.Action {
+		r.lowered = r.Action
+		appendLower(r.room[:0], r.Action)
+	}
+	return r.room[:len(r.Action)]
 }
 
 // appendLower appends s to dst with its ASCII letters in lower case.

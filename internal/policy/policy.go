@@ -23,12 +23,17 @@ const (
 	Endpoint                       // VPC endpoint policy
 )
 
-// Request is what is asked of a document.
+// Request is what is asked of a document. It belongs to one goroutine.
 type Request struct {
 	Action    string    // kms:Decrypt
 	Resource  string    // ARN, or "*"
 	Principal Principal // read by documents that name principals
 	Context   Context
+
+	// The action in lower case, made when a document first asks: the next
+	// documents are asked about the same one.
+	lowered string
+	room    [maxAction]byte
 }
 
 // Principal is a caller as documents name it. Fields that it has not are empty.

@@ -33,18 +33,24 @@ func matchGlob(glob, s string) bool {
 	if glob == starStr {
 		return true
 	}
-	piece, glob, more := strings.Cut(glob, starStr)
-	n, ok := matchPrefix(piece, s)
-	if !ok || !more {
-		return ok && n == len(s)
+	if glob == "" || glob[0] != star { // what is before the first star
+		piece, rest, more := strings.Cut(glob, starStr)
+		n, ok := matchPrefix(piece, s)
+		if !ok || !more {
+			return ok && n == len(s)
+		}
+		glob, s = rest, s[n:]
+	} else {
+		glob = glob[1:]
 	}
-	s = s[n:]
 	for {
-		piece, glob, more = strings.Cut(glob, starStr)
+		piece, rest, more := strings.Cut(glob, starStr)
 		if !more {
 			return matchSuffix(piece, s)
 		}
-		if n = findPiece(piece, s); n < 0 {
+		glob = rest
+		n := findPiece(piece, s)
+		if n < 0 {
 			return false
 		}
 		s = s[n:]
