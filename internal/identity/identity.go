@@ -34,8 +34,8 @@ type Caller struct {
 	UserName    string // users only
 	AccessKeyID string // AKIA…
 
-	// PolicyARNs are the managed policies attached to the principal. The gate
-	// is given them as the caller's identity policies.
+	// PolicyARNs are the managed policies attached to a user itself. They decide
+	// nothing where the gate has authorities to ask, as in the server.
 	PolicyARNs []string
 
 	Region     string // of the credential scope
