@@ -234,14 +234,17 @@ func (p *page) encode(escape func(string) string) {
 }
 
 // A continuation token is the last name of a page, sealed for its bucket: it
-// says nothing, and none can be made up. The bucket of ListBuckets is "".
+// says nothing, and none can be made up. The bucket of ListBuckets is "". It
+// begins with a 1, because base64url may begin with a hyphen, which a command line
+// takes for an option (aws s3api list-objects-v2 --continuation-token -C1…).
+const tokenFirst = "1"
 
 func (s *Service) sealToken(region, bucket, last string) (*string, error) {
 	k, err := s.recordKey(region)
 	if err != nil {
 		return nil, err
 	}
-	token := base64.RawURLEncoding.EncodeToString(k.Seal(nil, []byte(last), tokenAAD(bucket)))
+	token := tokenFirst + base64.RawURLEncoding.EncodeToString(k.Seal(nil, []byte(last), tokenAAD(bucket)))
 	return &token, nil
 }
 
@@ -254,8 +257,9 @@ func (s *Service) openToken(region, bucket string, token *string) (string, error
 		return "", err
 	}
 	incorrect := invalidArgument("continuation-token", *token, "The continuation token provided is incorrect")
-	sealed, err := base64.RawURLEncoding.DecodeString(*token)
-	if err != nil {
+	text, ok := strings.CutPrefix(*token, tokenFirst)
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if !ok || err != nil {
 		return "", incorrect
 	}
 	last, err := k.Open(sealed, tokenAAD(bucket))

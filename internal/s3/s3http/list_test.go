@@ -174,10 +174,16 @@ func TestListingRefusals(t *testing.T) {
 	if len(out.Contents) != 0 || *out.IsTruncated {
 		t.Errorf("got %d objects and truncated %v for max-keys=0, want none", len(out.Contents), *out.IsTruncated)
 	}
-	// A token is good for its own bucket only.
+	// A token never begins with a hyphen, which a command line would take for an
+	// option, and is good for its own bucket only.
 	k.put("k2", nil)
 	page, err := list(client.ListObjectsV2Input{MaxKeys: aws.Int32(1)})
 	k.check(err)
+	if token := *page.NextContinuationToken; token[0] != '1' {
+		t.Errorf("token %q does not begin with a 1", token)
+	} else if _, err = list(client.ListObjectsV2Input{ContinuationToken: aws.String(token[1:])}); err == nil {
+		t.Error("a token without its first letter was taken")
+	}
 	_, err = k.CreateBucket(t.Context(), &client.CreateBucketInput{Bucket: aws.String("second")})
 	k.check(err)
 	_, err = k.ListObjectsV2(t.Context(), &client.ListObjectsV2Input{Bucket: aws.String("second"), ContinuationToken: page.NextContinuationToken})
