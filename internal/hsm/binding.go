@@ -11,13 +11,17 @@ type Purpose uint8
 
 // The purposes of keys.
 const (
-	PurposeBackingKey Purpose = 1 // key material of one KMS key version
-	PurposeRowMAC     Purpose = 2 // MAC over authority rows of the store
-	PurposeBlobHeader Purpose = 3 // MAC over headers of ciphertext blobs
-	PurposeAccessKey  Purpose = 4 // secret of an access key, for Signature V4
-	PurposeRecord     Purpose = 5 // sealing of S3 records
-	PurposeSigning    Purpose = 6 // ECDSA P-256 key of a certificate
-	PurposeSession    Purpose = 7 // sealing of session tokens
+	PurposeBackingKey Purpose = 1  // key material of one KMS key version
+	PurposeRowMAC     Purpose = 2  // MAC over authority rows of the store
+	PurposeBlobHeader Purpose = 3  // MAC over headers of ciphertext blobs
+	PurposeAccessKey  Purpose = 4  // secret of an access key, for Signature V4
+	PurposeRecord     Purpose = 5  // sealing of S3 records
+	PurposeSigning    Purpose = 6  // ECDSA P-256 key of a certificate
+	PurposeSession    Purpose = 7  // sealing of session tokens
+	PurposeKeyPair    Purpose = 8  // private key of an asymmetric KMS key
+	PurposeHMACKey    Purpose = 9  // key material of an HMAC KMS key
+	PurposeCredential Purpose = 10 // credential of a custom key store
+	PurposeImport     Purpose = 11 // sealing of import tokens and their wrapping keys
 
 	purposeDomainKey Purpose = 255 // a domain key, wrapped by the root key
 )
@@ -39,13 +43,21 @@ func (p Purpose) String() string {
 		return "signing key"
 	case PurposeSession:
 		return "session key"
+	case PurposeKeyPair:
+		return "key pair"
+	case PurposeHMACKey:
+		return "HMAC key"
+	case PurposeCredential:
+		return "credential"
+	case PurposeImport:
+		return "import key"
 	case purposeDomainKey:
 		return "domain key"
 	}
 	return fmt.Sprintf("purpose %d", uint8(p))
 }
 
-func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeSession }
+func (p Purpose) valid() bool { return p >= PurposeBackingKey && p <= PurposeImport }
 
 // Binding is what a key token is bound to: a token opens only with the binding
 // it was made with, so one moved to another row does not open.

@@ -88,8 +88,10 @@ func (s *Service) authorizeAliasName(call *gate.Call, ref kmsdb.AliasRef) error 
 // account (KMS Developer Guide, "AWS KMS permissions", column "Cross-account use").
 func crossAccount(operation string) bool {
 	switch operation {
-	case opEncrypt.Name, opDecrypt.Name, opReEncrypt.Name, opGenerateDataKey.Name, opGenerateDataKeyWithoutPlaintext.Name, opDescribeKey.Name,
-		"CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant":
+	case opEncrypt.Name, opDecrypt.Name, opReEncrypt.Name, opGenerateDataKey.Name, opGenerateDataKeyWithoutPlaintext.Name,
+		opGenerateDataKeyPair.Name, opGenerateDataKeyPairWithoutPlaintext.Name, opGenerateMac.Name, opVerifyMac.Name,
+		opSign.Name, opVerify.Name, opDeriveSharedSecret.Name, opGetPublicKey.Name, opDescribeKey.Name,
+		opCreateGrant.Name, opListGrants.Name, opRetireGrant.Name, opRevokeGrant.Name, opGetKeyRotationStatus.Name:
 		return true
 	}
 	return false

@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
+	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
@@ -109,7 +110,15 @@ func (s *Service) authorizeCreation(call *gate.Call, req *kmsapi.CreateKeyReques
 // giveMaterial generates the first material of a key. It stores nothing; the
 // token is what is to be stored with the key.
 func (s *Service) giveMaterial(k *kmsdb.Key) (token []byte, err error) {
-	if token, err = s.module.GenerateKey(k.Binding()); err != nil {
+	switch t := k.Type(); t.Purpose() {
+	case hsm.PurposeKeyPair:
+		token, err = s.module.GenerateKeyPair(t, k.Binding())
+	case hsm.PurposeHMACKey:
+		token, err = s.module.GenerateHMACKey(t, k.Binding())
+	default:
+		token, err = s.module.GenerateKey(k.Binding())
+	}
+	if err != nil {
 		return nil, err
 	}
 	return token, s.addMaterial(k, token)

@@ -20,35 +20,60 @@ const EventSource = "kms.amazonaws.com"
 // The operations. CloudTrail calls all cryptographic ones read-only (KMS
 // Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail").
 var (
-	opCancelKeyDeletion               = write("CancelKeyDeletion")
-	opCreateAlias                     = write("CreateAlias")
-	opCreateGrant                     = write("CreateGrant")
-	opCreateKey                       = write("CreateKey")
-	opDecrypt                         = read("Decrypt")
-	opDeleteAlias                     = write("DeleteAlias")
-	opDescribeKey                     = read("DescribeKey")
-	opDisableKey                      = write("DisableKey")
-	opEnableKey                       = write("EnableKey")
-	opEncrypt                         = read("Encrypt")
-	opGenerateDataKey                 = read("GenerateDataKey")
-	opGenerateDataKeyWithoutPlaintext = read("GenerateDataKeyWithoutPlaintext")
-	opGenerateRandom                  = read("GenerateRandom")
-	opGetKeyPolicy                    = read("GetKeyPolicy")
-	opListAliases                     = read("ListAliases")
-	opListGrants                      = read("ListGrants")
-	opListKeyPolicies                 = read("ListKeyPolicies")
-	opListKeys                        = read("ListKeys")
-	opListResourceTags                = read("ListResourceTags")
-	opListRetirableGrants             = read("ListRetirableGrants")
-	opPutKeyPolicy                    = write("PutKeyPolicy")
-	opReEncrypt                       = &gate.Operation{EventSource: EventSource, Name: "ReEncrypt", Action: reEncryptFrom, ReadOnly: true}
-	opRetireGrant                     = write("RetireGrant")
-	opRevokeGrant                     = write("RevokeGrant")
-	opScheduleKeyDeletion             = write("ScheduleKeyDeletion")
-	opTagResource                     = write("TagResource")
-	opUntagResource                   = write("UntagResource")
-	opUpdateAlias                     = write("UpdateAlias")
-	opUpdateKeyDescription            = write("UpdateKeyDescription")
+	opCancelKeyDeletion                   = write("CancelKeyDeletion")
+	opConnectCustomKeyStore               = write("ConnectCustomKeyStore")
+	opCreateAlias                         = write("CreateAlias")
+	opCreateCustomKeyStore                = write("CreateCustomKeyStore")
+	opCreateGrant                         = write("CreateGrant")
+	opCreateKey                           = write("CreateKey")
+	opDecrypt                             = read("Decrypt")
+	opDeleteAlias                         = write("DeleteAlias")
+	opDeleteCustomKeyStore                = write("DeleteCustomKeyStore")
+	opDeleteImportedKeyMaterial           = write("DeleteImportedKeyMaterial")
+	opDeriveSharedSecret                  = read("DeriveSharedSecret")
+	opDescribeCustomKeyStores             = read("DescribeCustomKeyStores")
+	opDescribeKey                         = read("DescribeKey")
+	opDisableKey                          = write("DisableKey")
+	opDisableKeyRotation                  = write("DisableKeyRotation")
+	opDisconnectCustomKeyStore            = write("DisconnectCustomKeyStore")
+	opEnableKey                           = write("EnableKey")
+	opEnableKeyRotation                   = write("EnableKeyRotation")
+	opEncrypt                             = read("Encrypt")
+	opGenerateDataKey                     = read("GenerateDataKey")
+	opGenerateDataKeyPair                 = read("GenerateDataKeyPair")
+	opGenerateDataKeyPairWithoutPlaintext = read("GenerateDataKeyPairWithoutPlaintext")
+	opGenerateDataKeyWithoutPlaintext     = read("GenerateDataKeyWithoutPlaintext")
+	opGenerateMac                         = read("GenerateMac")
+	opGenerateRandom                      = read("GenerateRandom")
+	opGetKeyLastUsage                     = read("GetKeyLastUsage")
+	opGetKeyPolicy                        = read("GetKeyPolicy")
+	opGetKeyRotationStatus                = read("GetKeyRotationStatus")
+	opGetParametersForImport              = read("GetParametersForImport")
+	opGetPublicKey                        = read("GetPublicKey")
+	opImportKeyMaterial                   = write("ImportKeyMaterial")
+	opListAliases                         = read("ListAliases")
+	opListGrants                          = read("ListGrants")
+	opListKeyPolicies                     = read("ListKeyPolicies")
+	opListKeyRotations                    = read("ListKeyRotations")
+	opListKeys                            = read("ListKeys")
+	opListResourceTags                    = read("ListResourceTags")
+	opListRetirableGrants                 = read("ListRetirableGrants")
+	opPutKeyPolicy                        = write("PutKeyPolicy")
+	opReEncrypt                           = &gate.Operation{EventSource: EventSource, Name: "ReEncrypt", Action: reEncryptFrom, ReadOnly: true}
+	opReplicateKey                        = write("ReplicateKey")
+	opRetireGrant                         = write("RetireGrant")
+	opRevokeGrant                         = write("RevokeGrant")
+	opRotateKeyOnDemand                   = write("RotateKeyOnDemand")
+	opScheduleKeyDeletion                 = write("ScheduleKeyDeletion")
+	opSign                                = read("Sign")
+	opTagResource                         = write("TagResource")
+	opUntagResource                       = write("UntagResource")
+	opUpdateAlias                         = write("UpdateAlias")
+	opUpdateCustomKeyStore                = write("UpdateCustomKeyStore")
+	opUpdateKeyDescription                = write("UpdateKeyDescription")
+	opUpdatePrimaryRegion                 = write("UpdatePrimaryRegion")
+	opVerify                              = read("Verify")
+	opVerifyMac                           = read("VerifyMac")
 )
 
 // ReEncrypt has no action of its own: the caller needs one on the key that it
@@ -59,11 +84,35 @@ const (
 )
 
 var operations = []*gate.Operation{
-	opCancelKeyDeletion, opCreateAlias, opCreateGrant, opCreateKey, opDecrypt, opDeleteAlias, opDescribeKey, opDisableKey, opEnableKey,
-	opEncrypt, opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opGenerateRandom, opGetKeyPolicy, opListAliases,
-	opListGrants, opListKeyPolicies, opListKeys, opListResourceTags, opListRetirableGrants, opPutKeyPolicy, opReEncrypt,
-	opRetireGrant, opRevokeGrant, opScheduleKeyDeletion,
-	opTagResource, opUntagResource, opUpdateAlias, opUpdateKeyDescription,
+	opCancelKeyDeletion,
+	opCreateAlias,
+	opCreateGrant,
+	opCreateKey,
+	opDecrypt,
+	opDeleteAlias,
+	opDescribeKey,
+	opDisableKey,
+	opEnableKey,
+	opEncrypt,
+	opGenerateDataKey,
+	opGenerateDataKeyWithoutPlaintext,
+	opGenerateRandom,
+	opGetKeyPolicy,
+	opListAliases,
+	opListGrants,
+	opListKeyPolicies,
+	opListKeys,
+	opListResourceTags,
+	opListRetirableGrants,
+	opPutKeyPolicy,
+	opReEncrypt,
+	opRetireGrant,
+	opRevokeGrant,
+	opScheduleKeyDeletion,
+	opTagResource,
+	opUntagResource,
+	opUpdateAlias,
+	opUpdateKeyDescription,
 }
 
 // Operations yields every operation that the service answers, by name.

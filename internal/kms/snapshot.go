@@ -20,7 +20,7 @@ type snapshot struct {
 	key kmsdb.Key // but for Policy, which is below, compiled
 	arn string    // empty for a service's own key
 
-	current   *material
+	current   *material // nil: no material was ever imported
 	materials map[[32]byte]*material
 
 	policy *policy.Document // nil for a service's own key
@@ -33,7 +33,10 @@ type material struct {
 	header ciphertext.Header // of blobs made under it
 	event  json.RawMessage   // additionalEventData of records
 
-	handle atomic.Pointer[hsm.BackingKey] // nil until open
+	// One of them, by the key's type; nil until open.
+	handle atomic.Pointer[hsm.BackingKey]
+	pair   atomic.Pointer[hsm.KeyPair]
+	hmac   atomic.Pointer[hsm.HMACKey]
 }
 
 // What a snapshot takes in the cache beside its texts. All are generous: a
@@ -93,45 +96,65 @@ func newSnapshot(key kmsdb.Key) (*snapshot, error) {
 			k.current = m
 		}
 	}
-	if k.current == nil {
+	if k.current == nil && (key.Current != "" || len(key.Materials) > 0) {
 		return nil, fmt.Errorf("key %s: its current key material %q is not among its materials", ref, key.Current)
 	}
 	return k, nil
 }
 
-// open returns the handle of m, one of k's materials. Call it last: after the
-// caller was authorized and the key's state allowed its use.
+// open returns the handle of m, one of the materials of k, a symmetric
+// encryption key. Call it last: after the caller was authorized and the key's
+// state allowed its use.
 func (s *Service) open(ctx context.Context, k *snapshot, m *material) (*hsm.BackingKey, error) {
-	if handle := m.handle.Load(); handle != nil {
+	return openHandle(ctx, s, k, m, &m.handle, s.module.LoadBackingKey)
+}
+
+// openPair is open for the material of an asymmetric key.
+func (s *Service) openPair(ctx context.Context, k *snapshot) (*hsm.KeyPair, error) {
+	return openHandle(ctx, s, k, k.current, &k.current.pair, func(token []byte, b hsm.Binding) (*hsm.KeyPair, error) {
+		return s.module.LoadKeyPair(token, k.key.Type(), b)
+	})
+}
+
+// openHMAC is open for the material of an HMAC key.
+func (s *Service) openHMAC(ctx context.Context, k *snapshot) (*hsm.HMACKey, error) {
+	return openHandle(ctx, s, k, k.current, &k.current.hmac, func(token []byte, b hsm.Binding) (*hsm.HMACKey, error) {
+		return s.module.LoadHMACKey(token, k.key.Type(), b)
+	})
+}
+
+func openHandle[H any, P interface {
+	*H
+	ID() [32]byte
+}](ctx context.Context, s *Service, k *snapshot, m *material, slot *atomic.Pointer[H], load func([]byte, hsm.Binding) (P, error)) (P, error) {
+	if handle := slot.Load(); handle != nil {
 		return handle, nil
 	}
-	ref := k.key.Ref()
-	handle, err := s.load(ctx, k, m)
+	handle, err := loadHandle(ctx, s, k, m, load)
 	if errors.Is(err, hsm.ErrUnknownDomainKey) {
 		// The domain key was rotated, and the version that wrapped the token
 		// as it was read is destroyed: another one is there now.
-		handle, err = s.load(ctx, k, m)
+		handle, err = loadHandle(ctx, s, k, m, load)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if handle.ID() != m.header.MaterialID {
-		return nil, fmt.Errorf("key %s: token of key material %s holds other material", ref, m.id)
+		return nil, fmt.Errorf("key %s: token of key material %s holds other material", k.key.Ref(), m.id)
 	}
-	m.handle.Store(handle) // of concurrent first uses any may stay: they are the same
+	slot.Store(handle) // of concurrent first uses any may stay: they are the same
 	return handle, nil
 }
 
-// load reads a token and opens it.
-func (s *Service) load(ctx context.Context, k *snapshot, m *material) (*hsm.BackingKey, error) {
+// loadHandle reads a token and opens it.
+func loadHandle[P any](ctx context.Context, s *Service, k *snapshot, m *material, load func([]byte, hsm.Binding) (P, error)) (handle P, err error) {
 	ref := k.key.Ref()
 	token, err := s.db.Token(ctx, ref, m.id)
 	if err != nil {
-		return nil, err
+		return handle, err
 	}
-	handle, err := s.module.LoadBackingKey(token, k.key.Binding())
-	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", ref, err)
+	if handle, err = load(token, k.key.Binding()); err != nil {
+		return handle, fmt.Errorf("key %s: %w", ref, err)
 	}
 	return handle, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // migrations bring the schema from version i to i+1, each in one transaction.
 // One that has been in a release is never changed again.
-var migrations = [][]string{schema1(), schema2(), schema3()}
+var migrations = [][]string{schema1(), schema2(), schema3(), schema4()}
 
 // schema1 is drawn in docs/formats/store.md.
 func schema1() []string {
@@ -41,6 +41,14 @@ func schema2() []string { return documentTable("access_key_tokens") }
 // schema3 has the tables of who may do what.
 func schema3() (sqls []string) {
 	for _, t := range []string{"groups", "roles", "policies", "bucket_policies", "kms_grants", "kms_grant_retirers"} {
+		sqls = append(sqls, documentTable(t)...)
+	}
+	return sqls
+}
+
+// schema4 has custom key stores, and what KMS keys were last used for.
+func schema4() (sqls []string) {
+	for _, t := range []string{"kms_key_stores", "kms_key_store_tokens", "kms_key_usage"} {
 		sqls = append(sqls, documentTable(t)...)
 	}
 	return sqls

@@ -43,6 +43,10 @@ const (
 	BucketPolicies   Table = "bucket_policies"    // policies of S3 buckets
 	KMSGrants        Table = "kms_grants"         // grants; the reference is key and grantee
 	KMSGrantRetirers Table = "kms_grant_retirers" // grants once more, under who may retire them
+
+	KMSKeyStores      Table = "kms_key_stores"       // custom key stores
+	KMSKeyStoreTokens Table = "kms_key_store_tokens" // their wrapped credentials
+	KMSKeyUsage       Table = "kms_key_usage"        // what each KMS key was last used for
 )
 
 // Tables returns every table.
@@ -51,6 +55,7 @@ func Tables() []Table {
 		Meta, DomainKeys, InternalKeys, Accounts, Users, AccessKeys, KMSKeys,
 		KMSKeyTokens, KMSAliases, Buckets, Objects, Uploads, Parts, Blobs, AccessKeyTokens,
 		Groups, Roles, Policies, BucketPolicies, KMSGrants, KMSGrantRetirers,
+		KMSKeyStores, KMSKeyStoreTokens, KMSKeyUsage,
 	}
 }
 

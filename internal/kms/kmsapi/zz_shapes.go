@@ -12,6 +12,19 @@ import (
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
+// AlgorithmSpec is the enumeration of that name.
+type AlgorithmSpec string
+
+// The values of AlgorithmSpec.
+const (
+	AlgorithmSpecRsaesPkcs1V15       AlgorithmSpec = "RSAES_PKCS1_V1_5"
+	AlgorithmSpecRsaesOaepSha1       AlgorithmSpec = "RSAES_OAEP_SHA_1"
+	AlgorithmSpecRsaesOaepSha256     AlgorithmSpec = "RSAES_OAEP_SHA_256"
+	AlgorithmSpecRsaAesKeyWrapSha1   AlgorithmSpec = "RSA_AES_KEY_WRAP_SHA_1"
+	AlgorithmSpecRsaAesKeyWrapSha256 AlgorithmSpec = "RSA_AES_KEY_WRAP_SHA_256"
+	AlgorithmSpecSm2pke              AlgorithmSpec = "SM2PKE"
+)
+
 // AliasListEntry is the structure of that name.
 type AliasListEntry struct {
 	AliasName       *string    `aws:"AliasName"`
@@ -31,10 +44,76 @@ type CancelKeyDeletionResponse struct {
 	KeyId *string `aws:"KeyId"`
 }
 
+// ConnectCustomKeyStoreRequest is the input of ConnectCustomKeyStore.
+type ConnectCustomKeyStoreRequest struct {
+	CustomKeyStoreId *string `aws:"CustomKeyStoreId"`
+}
+
+// ConnectCustomKeyStoreResponse is the output of ConnectCustomKeyStore.
+type ConnectCustomKeyStoreResponse struct {
+}
+
+// ConnectionErrorCodeType is the enumeration of that name.
+type ConnectionErrorCodeType string
+
+// The values of ConnectionErrorCodeType.
+const (
+	ConnectionErrorCodeTypeInvalidCredentials                        ConnectionErrorCodeType = "INVALID_CREDENTIALS"
+	ConnectionErrorCodeTypeClusterNotFound                           ConnectionErrorCodeType = "CLUSTER_NOT_FOUND"
+	ConnectionErrorCodeTypeNetworkErrors                             ConnectionErrorCodeType = "NETWORK_ERRORS"
+	ConnectionErrorCodeTypeInternalError                             ConnectionErrorCodeType = "INTERNAL_ERROR"
+	ConnectionErrorCodeTypeInsufficientCloudhsmHsms                  ConnectionErrorCodeType = "INSUFFICIENT_CLOUDHSM_HSMS"
+	ConnectionErrorCodeTypeUserLockedOut                             ConnectionErrorCodeType = "USER_LOCKED_OUT"
+	ConnectionErrorCodeTypeUserNotFound                              ConnectionErrorCodeType = "USER_NOT_FOUND"
+	ConnectionErrorCodeTypeUserLoggedIn                              ConnectionErrorCodeType = "USER_LOGGED_IN"
+	ConnectionErrorCodeTypeSubnetNotFound                            ConnectionErrorCodeType = "SUBNET_NOT_FOUND"
+	ConnectionErrorCodeTypeInsufficientFreeAddressesInSubnet         ConnectionErrorCodeType = "INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET"
+	ConnectionErrorCodeTypeXksProxyAccessDenied                      ConnectionErrorCodeType = "XKS_PROXY_ACCESS_DENIED"
+	ConnectionErrorCodeTypeXksProxyNotReachable                      ConnectionErrorCodeType = "XKS_PROXY_NOT_REACHABLE"
+	ConnectionErrorCodeTypeXksVpcEndpointServiceNotFound             ConnectionErrorCodeType = "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
+	ConnectionErrorCodeTypeXksProxyInvalidResponse                   ConnectionErrorCodeType = "XKS_PROXY_INVALID_RESPONSE"
+	ConnectionErrorCodeTypeXksProxyInvalidConfiguration              ConnectionErrorCodeType = "XKS_PROXY_INVALID_CONFIGURATION"
+	ConnectionErrorCodeTypeXksVpcEndpointServiceInvalidConfiguration ConnectionErrorCodeType = "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"
+	ConnectionErrorCodeTypeXksProxyTimedOut                          ConnectionErrorCodeType = "XKS_PROXY_TIMED_OUT"
+	ConnectionErrorCodeTypeXksProxyInvalidTlsConfiguration           ConnectionErrorCodeType = "XKS_PROXY_INVALID_TLS_CONFIGURATION"
+)
+
+// ConnectionStateType is the enumeration of that name.
+type ConnectionStateType string
+
+// The values of ConnectionStateType.
+const (
+	ConnectionStateTypeConnected     ConnectionStateType = "CONNECTED"
+	ConnectionStateTypeConnecting    ConnectionStateType = "CONNECTING"
+	ConnectionStateTypeFailed        ConnectionStateType = "FAILED"
+	ConnectionStateTypeDisconnected  ConnectionStateType = "DISCONNECTED"
+	ConnectionStateTypeDisconnecting ConnectionStateType = "DISCONNECTING"
+)
+
 // CreateAliasRequest is the input of CreateAlias.
 type CreateAliasRequest struct {
 	AliasName   *string `aws:"AliasName"`
 	TargetKeyId *string `aws:"TargetKeyId"`
+}
+
+// CreateCustomKeyStoreRequest is the input of CreateCustomKeyStore.
+type CreateCustomKeyStoreRequest struct {
+	CustomKeyStoreName               *string                               `aws:"CustomKeyStoreName"`
+	CloudHsmClusterId                *string                               `aws:"CloudHsmClusterId"`
+	TrustAnchorCertificate           *string                               `aws:"TrustAnchorCertificate"`
+	KeyStorePassword                 *string                               `aws:"KeyStorePassword"`
+	CustomKeyStoreType               *CustomKeyStoreType                   `aws:"CustomKeyStoreType"`
+	XksProxyUriEndpoint              *string                               `aws:"XksProxyUriEndpoint"`
+	XksProxyUriPath                  *string                               `aws:"XksProxyUriPath"`
+	XksProxyVpcEndpointServiceName   *string                               `aws:"XksProxyVpcEndpointServiceName"`
+	XksProxyVpcEndpointServiceOwner  *string                               `aws:"XksProxyVpcEndpointServiceOwner"`
+	XksProxyAuthenticationCredential *XksProxyAuthenticationCredentialType `aws:"XksProxyAuthenticationCredential"`
+	XksProxyConnectivity             *XksProxyConnectivityType             `aws:"XksProxyConnectivity"`
+}
+
+// CreateCustomKeyStoreResponse is the output of CreateCustomKeyStore.
+type CreateCustomKeyStoreResponse struct {
+	CustomKeyStoreId *string `aws:"CustomKeyStoreId"`
 }
 
 // CreateGrantRequest is the input of CreateGrant.
@@ -75,6 +154,28 @@ type CreateKeyResponse struct {
 	KeyMetadata *KeyMetadata `aws:"KeyMetadata"`
 }
 
+// CustomKeyStoreType is the enumeration of that name.
+type CustomKeyStoreType string
+
+// The values of CustomKeyStoreType.
+const (
+	CustomKeyStoreTypeAwsCloudhsm      CustomKeyStoreType = "AWS_CLOUDHSM"
+	CustomKeyStoreTypeExternalKeyStore CustomKeyStoreType = "EXTERNAL_KEY_STORE"
+)
+
+// CustomKeyStoresListEntry is the structure of that name.
+type CustomKeyStoresListEntry struct {
+	CustomKeyStoreId       *string                    `aws:"CustomKeyStoreId"`
+	CustomKeyStoreName     *string                    `aws:"CustomKeyStoreName"`
+	CloudHsmClusterId      *string                    `aws:"CloudHsmClusterId"`
+	TrustAnchorCertificate *string                    `aws:"TrustAnchorCertificate"`
+	ConnectionState        *ConnectionStateType       `aws:"ConnectionState"`
+	ConnectionErrorCode    *ConnectionErrorCodeType   `aws:"ConnectionErrorCode"`
+	CreationDate           *time.Time                 `aws:"CreationDate"`
+	CustomKeyStoreType     *CustomKeyStoreType        `aws:"CustomKeyStoreType"`
+	XksProxyConfiguration  *XksProxyConfigurationType `aws:"XksProxyConfiguration"`
+}
+
 // CustomerMasterKeySpec is the enumeration of that name.
 type CustomerMasterKeySpec string
 
@@ -93,6 +194,22 @@ const (
 	CustomerMasterKeySpecHmac384          CustomerMasterKeySpec = "HMAC_384"
 	CustomerMasterKeySpecHmac512          CustomerMasterKeySpec = "HMAC_512"
 	CustomerMasterKeySpecSm2              CustomerMasterKeySpec = "SM2"
+)
+
+// DataKeyPairSpec is the enumeration of that name.
+type DataKeyPairSpec string
+
+// The values of DataKeyPairSpec.
+const (
+	DataKeyPairSpecRsa2048             DataKeyPairSpec = "RSA_2048"
+	DataKeyPairSpecRsa3072             DataKeyPairSpec = "RSA_3072"
+	DataKeyPairSpecRsa4096             DataKeyPairSpec = "RSA_4096"
+	DataKeyPairSpecEccNistP256         DataKeyPairSpec = "ECC_NIST_P256"
+	DataKeyPairSpecEccNistP384         DataKeyPairSpec = "ECC_NIST_P384"
+	DataKeyPairSpecEccNistP521         DataKeyPairSpec = "ECC_NIST_P521"
+	DataKeyPairSpecEccSecgP256k1       DataKeyPairSpec = "ECC_SECG_P256K1"
+	DataKeyPairSpecSm2                 DataKeyPairSpec = "SM2"
+	DataKeyPairSpecEccNistEdwards25519 DataKeyPairSpec = "ECC_NIST_EDWARDS25519"
 )
 
 // DataKeySpec is the enumeration of that name.
@@ -130,6 +247,61 @@ type DeleteAliasRequest struct {
 	AliasName *string `aws:"AliasName"`
 }
 
+// DeleteCustomKeyStoreRequest is the input of DeleteCustomKeyStore.
+type DeleteCustomKeyStoreRequest struct {
+	CustomKeyStoreId *string `aws:"CustomKeyStoreId"`
+}
+
+// DeleteCustomKeyStoreResponse is the output of DeleteCustomKeyStore.
+type DeleteCustomKeyStoreResponse struct {
+}
+
+// DeleteImportedKeyMaterialRequest is the input of DeleteImportedKeyMaterial.
+type DeleteImportedKeyMaterialRequest struct {
+	KeyId         *string `aws:"KeyId"`
+	KeyMaterialId *string `aws:"KeyMaterialId"`
+}
+
+// DeleteImportedKeyMaterialResponse is the output of DeleteImportedKeyMaterial.
+type DeleteImportedKeyMaterialResponse struct {
+	KeyId         *string `aws:"KeyId"`
+	KeyMaterialId *string `aws:"KeyMaterialId"`
+}
+
+// DeriveSharedSecretRequest is the input of DeriveSharedSecret.
+type DeriveSharedSecretRequest struct {
+	KeyId                 *string                    `aws:"KeyId"`
+	KeyAgreementAlgorithm *KeyAgreementAlgorithmSpec `aws:"KeyAgreementAlgorithm"`
+	PublicKey             []byte                     `aws:"PublicKey"`
+	GrantTokens           []string                   `aws:"GrantTokens"`
+	DryRun                *bool                      `aws:"DryRun"`
+	Recipient             *RecipientInfo             `aws:"Recipient"`
+}
+
+// DeriveSharedSecretResponse is the output of DeriveSharedSecret.
+type DeriveSharedSecretResponse struct {
+	KeyId                  *string                    `aws:"KeyId"`
+	SharedSecret           secret.Bytes               `aws:"SharedSecret"`
+	CiphertextForRecipient []byte                     `aws:"CiphertextForRecipient"`
+	KeyAgreementAlgorithm  *KeyAgreementAlgorithmSpec `aws:"KeyAgreementAlgorithm"`
+	KeyOrigin              *OriginType                `aws:"KeyOrigin"`
+}
+
+// DescribeCustomKeyStoresRequest is the input of DescribeCustomKeyStores.
+type DescribeCustomKeyStoresRequest struct {
+	CustomKeyStoreId   *string `aws:"CustomKeyStoreId"`
+	CustomKeyStoreName *string `aws:"CustomKeyStoreName"`
+	Limit              *int32  `aws:"Limit"`
+	Marker             *string `aws:"Marker"`
+}
+
+// DescribeCustomKeyStoresResponse is the output of DescribeCustomKeyStores.
+type DescribeCustomKeyStoresResponse struct {
+	CustomKeyStores []CustomKeyStoresListEntry `aws:"CustomKeyStores,always"`
+	NextMarker      *string                    `aws:"NextMarker"`
+	Truncated       *bool                      `aws:"Truncated"`
+}
+
 // DescribeKeyRequest is the input of DescribeKey.
 type DescribeKeyRequest struct {
 	KeyId       *string  `aws:"KeyId"`
@@ -146,6 +318,20 @@ type DisableKeyRequest struct {
 	KeyId *string `aws:"KeyId"`
 }
 
+// DisableKeyRotationRequest is the input of DisableKeyRotation.
+type DisableKeyRotationRequest struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// DisconnectCustomKeyStoreRequest is the input of DisconnectCustomKeyStore.
+type DisconnectCustomKeyStoreRequest struct {
+	CustomKeyStoreId *string `aws:"CustomKeyStoreId"`
+}
+
+// DisconnectCustomKeyStoreResponse is the output of DisconnectCustomKeyStore.
+type DisconnectCustomKeyStoreResponse struct {
+}
+
 // DryRunModifierType is the enumeration of that name.
 type DryRunModifierType string
 
@@ -157,6 +343,12 @@ const (
 // EnableKeyRequest is the input of EnableKey.
 type EnableKeyRequest struct {
 	KeyId *string `aws:"KeyId"`
+}
+
+// EnableKeyRotationRequest is the input of EnableKeyRotation.
+type EnableKeyRotationRequest struct {
+	KeyId                *string `aws:"KeyId"`
+	RotationPeriodInDays *int32  `aws:"RotationPeriodInDays"`
 }
 
 // EncryptRequest is the input of Encrypt.
@@ -196,6 +388,45 @@ const (
 	ExpirationModelTypeKeyMaterialDoesNotExpire ExpirationModelType = "KEY_MATERIAL_DOES_NOT_EXPIRE"
 )
 
+// GenerateDataKeyPairRequest is the input of GenerateDataKeyPair.
+type GenerateDataKeyPairRequest struct {
+	EncryptionContext map[string]string `aws:"EncryptionContext"`
+	KeyId             *string           `aws:"KeyId"`
+	KeyPairSpec       *DataKeyPairSpec  `aws:"KeyPairSpec"`
+	GrantTokens       []string          `aws:"GrantTokens"`
+	Recipient         *RecipientInfo    `aws:"Recipient"`
+	DryRun            *bool             `aws:"DryRun"`
+}
+
+// GenerateDataKeyPairResponse is the output of GenerateDataKeyPair.
+type GenerateDataKeyPairResponse struct {
+	PrivateKeyCiphertextBlob []byte           `aws:"PrivateKeyCiphertextBlob"`
+	PrivateKeyPlaintext      secret.Bytes     `aws:"PrivateKeyPlaintext"`
+	PublicKey                []byte           `aws:"PublicKey"`
+	KeyId                    *string          `aws:"KeyId"`
+	KeyPairSpec              *DataKeyPairSpec `aws:"KeyPairSpec"`
+	CiphertextForRecipient   []byte           `aws:"CiphertextForRecipient"`
+	KeyMaterialId            *string          `aws:"KeyMaterialId"`
+}
+
+// GenerateDataKeyPairWithoutPlaintextRequest is the input of GenerateDataKeyPairWithoutPlaintext.
+type GenerateDataKeyPairWithoutPlaintextRequest struct {
+	EncryptionContext map[string]string `aws:"EncryptionContext"`
+	KeyId             *string           `aws:"KeyId"`
+	KeyPairSpec       *DataKeyPairSpec  `aws:"KeyPairSpec"`
+	GrantTokens       []string          `aws:"GrantTokens"`
+	DryRun            *bool             `aws:"DryRun"`
+}
+
+// GenerateDataKeyPairWithoutPlaintextResponse is the output of GenerateDataKeyPairWithoutPlaintext.
+type GenerateDataKeyPairWithoutPlaintextResponse struct {
+	PrivateKeyCiphertextBlob []byte           `aws:"PrivateKeyCiphertextBlob"`
+	PublicKey                []byte           `aws:"PublicKey"`
+	KeyId                    *string          `aws:"KeyId"`
+	KeyPairSpec              *DataKeyPairSpec `aws:"KeyPairSpec"`
+	KeyMaterialId            *string          `aws:"KeyMaterialId"`
+}
+
 // GenerateDataKeyRequest is the input of GenerateDataKey.
 type GenerateDataKeyRequest struct {
 	KeyId             *string           `aws:"KeyId"`
@@ -233,6 +464,22 @@ type GenerateDataKeyWithoutPlaintextResponse struct {
 	KeyMaterialId  *string `aws:"KeyMaterialId"`
 }
 
+// GenerateMacRequest is the input of GenerateMac.
+type GenerateMacRequest struct {
+	Message      secret.Bytes      `aws:"Message"`
+	KeyId        *string           `aws:"KeyId"`
+	MacAlgorithm *MacAlgorithmSpec `aws:"MacAlgorithm"`
+	GrantTokens  []string          `aws:"GrantTokens"`
+	DryRun       *bool             `aws:"DryRun"`
+}
+
+// GenerateMacResponse is the output of GenerateMac.
+type GenerateMacResponse struct {
+	Mac          []byte            `aws:"Mac"`
+	MacAlgorithm *MacAlgorithmSpec `aws:"MacAlgorithm"`
+	KeyId        *string           `aws:"KeyId"`
+}
+
 // GenerateRandomRequest is the input of GenerateRandom.
 type GenerateRandomRequest struct {
 	NumberOfBytes    *int32         `aws:"NumberOfBytes"`
@@ -246,6 +493,19 @@ type GenerateRandomResponse struct {
 	CiphertextForRecipient []byte       `aws:"CiphertextForRecipient"`
 }
 
+// GetKeyLastUsageRequest is the input of GetKeyLastUsage.
+type GetKeyLastUsageRequest struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// GetKeyLastUsageResponse is the output of GetKeyLastUsage.
+type GetKeyLastUsageResponse struct {
+	KeyId             *string           `aws:"KeyId"`
+	KeyLastUsage      *KeyLastUsageData `aws:"KeyLastUsage"`
+	TrackingStartDate *time.Time        `aws:"TrackingStartDate"`
+	KeyCreationDate   *time.Time        `aws:"KeyCreationDate"`
+}
+
 // GetKeyPolicyRequest is the input of GetKeyPolicy.
 type GetKeyPolicyRequest struct {
 	KeyId      *string `aws:"KeyId"`
@@ -256,6 +516,53 @@ type GetKeyPolicyRequest struct {
 type GetKeyPolicyResponse struct {
 	Policy     *string `aws:"Policy"`
 	PolicyName *string `aws:"PolicyName"`
+}
+
+// GetKeyRotationStatusRequest is the input of GetKeyRotationStatus.
+type GetKeyRotationStatusRequest struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// GetKeyRotationStatusResponse is the output of GetKeyRotationStatus.
+type GetKeyRotationStatusResponse struct {
+	KeyRotationEnabled        *bool      `aws:"KeyRotationEnabled"`
+	KeyId                     *string    `aws:"KeyId"`
+	RotationPeriodInDays      *int32     `aws:"RotationPeriodInDays"`
+	NextRotationDate          *time.Time `aws:"NextRotationDate"`
+	OnDemandRotationStartDate *time.Time `aws:"OnDemandRotationStartDate"`
+}
+
+// GetParametersForImportRequest is the input of GetParametersForImport.
+type GetParametersForImportRequest struct {
+	KeyId             *string          `aws:"KeyId"`
+	WrappingAlgorithm *AlgorithmSpec   `aws:"WrappingAlgorithm"`
+	WrappingKeySpec   *WrappingKeySpec `aws:"WrappingKeySpec"`
+}
+
+// GetParametersForImportResponse is the output of GetParametersForImport.
+type GetParametersForImportResponse struct {
+	KeyId             *string      `aws:"KeyId"`
+	ImportToken       []byte       `aws:"ImportToken"`
+	PublicKey         secret.Bytes `aws:"PublicKey"`
+	ParametersValidTo *time.Time   `aws:"ParametersValidTo"`
+}
+
+// GetPublicKeyRequest is the input of GetPublicKey.
+type GetPublicKeyRequest struct {
+	KeyId       *string  `aws:"KeyId"`
+	GrantTokens []string `aws:"GrantTokens"`
+}
+
+// GetPublicKeyResponse is the output of GetPublicKey.
+type GetPublicKeyResponse struct {
+	KeyId                  *string                     `aws:"KeyId"`
+	PublicKey              []byte                      `aws:"PublicKey"`
+	CustomerMasterKeySpec  *CustomerMasterKeySpec      `aws:"CustomerMasterKeySpec"`
+	KeySpec                *KeySpec                    `aws:"KeySpec"`
+	KeyUsage               *KeyUsageType               `aws:"KeyUsage"`
+	EncryptionAlgorithms   []EncryptionAlgorithmSpec   `aws:"EncryptionAlgorithms,always"`
+	SigningAlgorithms      []SigningAlgorithmSpec      `aws:"SigningAlgorithms,always"`
+	KeyAgreementAlgorithms []KeyAgreementAlgorithmSpec `aws:"KeyAgreementAlgorithms,always"`
 }
 
 // GrantConstraints is the structure of that name.
@@ -301,6 +608,51 @@ const (
 	GrantOperationDeriveSharedSecret                  GrantOperation = "DeriveSharedSecret"
 )
 
+// ImportKeyMaterialRequest is the input of ImportKeyMaterial.
+type ImportKeyMaterialRequest struct {
+	KeyId                  *string              `aws:"KeyId"`
+	ImportToken            []byte               `aws:"ImportToken"`
+	EncryptedKeyMaterial   []byte               `aws:"EncryptedKeyMaterial"`
+	ValidTo                *time.Time           `aws:"ValidTo"`
+	ExpirationModel        *ExpirationModelType `aws:"ExpirationModel"`
+	ImportType             *ImportType          `aws:"ImportType"`
+	KeyMaterialDescription *string              `aws:"KeyMaterialDescription"`
+	KeyMaterialId          *string              `aws:"KeyMaterialId"`
+}
+
+// ImportKeyMaterialResponse is the output of ImportKeyMaterial.
+type ImportKeyMaterialResponse struct {
+	KeyId         *string `aws:"KeyId"`
+	KeyMaterialId *string `aws:"KeyMaterialId"`
+}
+
+// ImportState is the enumeration of that name.
+type ImportState string
+
+// The values of ImportState.
+const (
+	ImportStateImported      ImportState = "IMPORTED"
+	ImportStatePendingImport ImportState = "PENDING_IMPORT"
+)
+
+// ImportType is the enumeration of that name.
+type ImportType string
+
+// The values of ImportType.
+const (
+	ImportTypeNewKeyMaterial      ImportType = "NEW_KEY_MATERIAL"
+	ImportTypeExistingKeyMaterial ImportType = "EXISTING_KEY_MATERIAL"
+)
+
+// IncludeKeyMaterial is the enumeration of that name.
+type IncludeKeyMaterial string
+
+// The values of IncludeKeyMaterial.
+const (
+	IncludeKeyMaterialAllKeyMaterial IncludeKeyMaterial = "ALL_KEY_MATERIAL"
+	IncludeKeyMaterialRotationsOnly  IncludeKeyMaterial = "ROTATIONS_ONLY"
+)
+
 // KeyAgreementAlgorithmSpec is the enumeration of that name.
 type KeyAgreementAlgorithmSpec string
 
@@ -317,6 +669,33 @@ const (
 	KeyEncryptionMechanismRsaesOaepSha256 KeyEncryptionMechanism = "RSAES_OAEP_SHA_256"
 )
 
+// KeyLastUsageData is the structure of that name.
+type KeyLastUsageData struct {
+	Operation         *KeyLastUsageTrackingOperation `aws:"Operation"`
+	Timestamp         *time.Time                     `aws:"Timestamp"`
+	CloudTrailEventId *string                        `aws:"CloudTrailEventId"`
+	KmsRequestId      *string                        `aws:"KmsRequestId"`
+}
+
+// KeyLastUsageTrackingOperation is the enumeration of that name.
+type KeyLastUsageTrackingOperation string
+
+// The values of KeyLastUsageTrackingOperation.
+const (
+	KeyLastUsageTrackingOperationDecrypt                             KeyLastUsageTrackingOperation = "Decrypt"
+	KeyLastUsageTrackingOperationDeriveSharedSecret                  KeyLastUsageTrackingOperation = "DeriveSharedSecret"
+	KeyLastUsageTrackingOperationEncrypt                             KeyLastUsageTrackingOperation = "Encrypt"
+	KeyLastUsageTrackingOperationGenerateDataKey                     KeyLastUsageTrackingOperation = "GenerateDataKey"
+	KeyLastUsageTrackingOperationGenerateDataKeyPair                 KeyLastUsageTrackingOperation = "GenerateDataKeyPair"
+	KeyLastUsageTrackingOperationGenerateDataKeyPairWithoutPlaintext KeyLastUsageTrackingOperation = "GenerateDataKeyPairWithoutPlaintext"
+	KeyLastUsageTrackingOperationGenerateDataKeyWithoutPlaintext     KeyLastUsageTrackingOperation = "GenerateDataKeyWithoutPlaintext"
+	KeyLastUsageTrackingOperationGenerateMac                         KeyLastUsageTrackingOperation = "GenerateMac"
+	KeyLastUsageTrackingOperationReEncrypt                           KeyLastUsageTrackingOperation = "ReEncrypt"
+	KeyLastUsageTrackingOperationSign                                KeyLastUsageTrackingOperation = "Sign"
+	KeyLastUsageTrackingOperationVerify                              KeyLastUsageTrackingOperation = "Verify"
+	KeyLastUsageTrackingOperationVerifyMac                           KeyLastUsageTrackingOperation = "VerifyMac"
+)
+
 // KeyListEntry is the structure of that name.
 type KeyListEntry struct {
 	KeyId  *string `aws:"KeyId"`
@@ -330,6 +709,17 @@ type KeyManagerType string
 const (
 	KeyManagerTypeAws      KeyManagerType = "AWS"
 	KeyManagerTypeCustomer KeyManagerType = "CUSTOMER"
+)
+
+// KeyMaterialState is the enumeration of that name.
+type KeyMaterialState string
+
+// The values of KeyMaterialState.
+const (
+	KeyMaterialStateNonCurrent                          KeyMaterialState = "NON_CURRENT"
+	KeyMaterialStateCurrent                             KeyMaterialState = "CURRENT"
+	KeyMaterialStatePendingRotation                     KeyMaterialState = "PENDING_ROTATION"
+	KeyMaterialStatePendingMultiRegionImportAndRotation KeyMaterialState = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
 )
 
 // KeyMetadata is the structure of that name.
@@ -456,6 +846,21 @@ type ListKeyPoliciesResponse struct {
 	Truncated   *bool    `aws:"Truncated"`
 }
 
+// ListKeyRotationsRequest is the input of ListKeyRotations.
+type ListKeyRotationsRequest struct {
+	KeyId              *string             `aws:"KeyId"`
+	IncludeKeyMaterial *IncludeKeyMaterial `aws:"IncludeKeyMaterial"`
+	Limit              *int32              `aws:"Limit"`
+	Marker             *string             `aws:"Marker"`
+}
+
+// ListKeyRotationsResponse is the output of ListKeyRotations.
+type ListKeyRotationsResponse struct {
+	Rotations  []RotationsListEntry `aws:"Rotations,always"`
+	NextMarker *string              `aws:"NextMarker"`
+	Truncated  *bool                `aws:"Truncated"`
+}
+
 // ListKeysRequest is the input of ListKeys.
 type ListKeysRequest struct {
 	Limit  *int32  `aws:"Limit"`
@@ -499,6 +904,16 @@ const (
 	MacAlgorithmSpecHmacSha256 MacAlgorithmSpec = "HMAC_SHA_256"
 	MacAlgorithmSpecHmacSha384 MacAlgorithmSpec = "HMAC_SHA_384"
 	MacAlgorithmSpecHmacSha512 MacAlgorithmSpec = "HMAC_SHA_512"
+)
+
+// MessageType is the enumeration of that name.
+type MessageType string
+
+// The values of MessageType.
+const (
+	MessageTypeRaw        MessageType = "RAW"
+	MessageTypeDigest     MessageType = "DIGEST"
+	MessageTypeExternalMu MessageType = "EXTERNAL_MU"
 )
 
 // MultiRegionConfiguration is the structure of that name.
@@ -573,6 +988,23 @@ type RecipientInfo struct {
 	AttestationDocument    []byte                  `aws:"AttestationDocument"`
 }
 
+// ReplicateKeyRequest is the input of ReplicateKey.
+type ReplicateKeyRequest struct {
+	KeyId                          *string `aws:"KeyId"`
+	ReplicaRegion                  *string `aws:"ReplicaRegion"`
+	Policy                         *string `aws:"Policy"`
+	BypassPolicyLockoutSafetyCheck *bool   `aws:"BypassPolicyLockoutSafetyCheck"`
+	Description                    *string `aws:"Description"`
+	Tags                           []Tag   `aws:"Tags"`
+}
+
+// ReplicateKeyResponse is the output of ReplicateKey.
+type ReplicateKeyResponse struct {
+	ReplicaKeyMetadata *KeyMetadata `aws:"ReplicaKeyMetadata"`
+	ReplicaPolicy      *string      `aws:"ReplicaPolicy"`
+	ReplicaTags        []Tag        `aws:"ReplicaTags,always"`
+}
+
 // RetireGrantRequest is the input of RetireGrant.
 type RetireGrantRequest struct {
 	GrantToken *string `aws:"GrantToken"`
@@ -588,6 +1020,38 @@ type RevokeGrantRequest struct {
 	DryRun  *bool   `aws:"DryRun"`
 }
 
+// RotateKeyOnDemandRequest is the input of RotateKeyOnDemand.
+type RotateKeyOnDemandRequest struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// RotateKeyOnDemandResponse is the output of RotateKeyOnDemand.
+type RotateKeyOnDemandResponse struct {
+	KeyId *string `aws:"KeyId"`
+}
+
+// RotationType is the enumeration of that name.
+type RotationType string
+
+// The values of RotationType.
+const (
+	RotationTypeAutomatic RotationType = "AUTOMATIC"
+	RotationTypeOnDemand  RotationType = "ON_DEMAND"
+)
+
+// RotationsListEntry is the structure of that name.
+type RotationsListEntry struct {
+	KeyId                  *string              `aws:"KeyId"`
+	KeyMaterialId          *string              `aws:"KeyMaterialId"`
+	KeyMaterialDescription *string              `aws:"KeyMaterialDescription"`
+	ImportState            *ImportState         `aws:"ImportState"`
+	KeyMaterialState       *KeyMaterialState    `aws:"KeyMaterialState"`
+	ExpirationModel        *ExpirationModelType `aws:"ExpirationModel"`
+	ValidTo                *time.Time           `aws:"ValidTo"`
+	RotationDate           *time.Time           `aws:"RotationDate"`
+	RotationType           *RotationType        `aws:"RotationType"`
+}
+
 // ScheduleKeyDeletionRequest is the input of ScheduleKeyDeletion.
 type ScheduleKeyDeletionRequest struct {
 	KeyId               *string `aws:"KeyId"`
@@ -600,6 +1064,23 @@ type ScheduleKeyDeletionResponse struct {
 	DeletionDate        *time.Time `aws:"DeletionDate"`
 	KeyState            *KeyState  `aws:"KeyState"`
 	PendingWindowInDays *int32     `aws:"PendingWindowInDays"`
+}
+
+// SignRequest is the input of Sign.
+type SignRequest struct {
+	KeyId            *string               `aws:"KeyId"`
+	Message          secret.Bytes          `aws:"Message"`
+	MessageType      *MessageType          `aws:"MessageType"`
+	GrantTokens      []string              `aws:"GrantTokens"`
+	SigningAlgorithm *SigningAlgorithmSpec `aws:"SigningAlgorithm"`
+	DryRun           *bool                 `aws:"DryRun"`
+}
+
+// SignResponse is the output of Sign.
+type SignResponse struct {
+	KeyId            *string               `aws:"KeyId"`
+	Signature        []byte                `aws:"Signature"`
+	SigningAlgorithm *SigningAlgorithmSpec `aws:"SigningAlgorithm"`
 }
 
 // SigningAlgorithmSpec is the enumeration of that name.
@@ -646,43 +1127,160 @@ type UpdateAliasRequest struct {
 	TargetKeyId *string `aws:"TargetKeyId"`
 }
 
+// UpdateCustomKeyStoreRequest is the input of UpdateCustomKeyStore.
+type UpdateCustomKeyStoreRequest struct {
+	CustomKeyStoreId                 *string                               `aws:"CustomKeyStoreId"`
+	NewCustomKeyStoreName            *string                               `aws:"NewCustomKeyStoreName"`
+	KeyStorePassword                 *string                               `aws:"KeyStorePassword"`
+	CloudHsmClusterId                *string                               `aws:"CloudHsmClusterId"`
+	XksProxyUriEndpoint              *string                               `aws:"XksProxyUriEndpoint"`
+	XksProxyUriPath                  *string                               `aws:"XksProxyUriPath"`
+	XksProxyVpcEndpointServiceName   *string                               `aws:"XksProxyVpcEndpointServiceName"`
+	XksProxyVpcEndpointServiceOwner  *string                               `aws:"XksProxyVpcEndpointServiceOwner"`
+	XksProxyAuthenticationCredential *XksProxyAuthenticationCredentialType `aws:"XksProxyAuthenticationCredential"`
+	XksProxyConnectivity             *XksProxyConnectivityType             `aws:"XksProxyConnectivity"`
+}
+
+// UpdateCustomKeyStoreResponse is the output of UpdateCustomKeyStore.
+type UpdateCustomKeyStoreResponse struct {
+}
+
 // UpdateKeyDescriptionRequest is the input of UpdateKeyDescription.
 type UpdateKeyDescriptionRequest struct {
 	KeyId       *string `aws:"KeyId"`
 	Description *string `aws:"Description"`
 }
 
+// UpdatePrimaryRegionRequest is the input of UpdatePrimaryRegion.
+type UpdatePrimaryRegionRequest struct {
+	KeyId         *string `aws:"KeyId"`
+	PrimaryRegion *string `aws:"PrimaryRegion"`
+}
+
+// VerifyMacRequest is the input of VerifyMac.
+type VerifyMacRequest struct {
+	Message      secret.Bytes      `aws:"Message"`
+	KeyId        *string           `aws:"KeyId"`
+	MacAlgorithm *MacAlgorithmSpec `aws:"MacAlgorithm"`
+	Mac          []byte            `aws:"Mac"`
+	GrantTokens  []string          `aws:"GrantTokens"`
+	DryRun       *bool             `aws:"DryRun"`
+}
+
+// VerifyMacResponse is the output of VerifyMac.
+type VerifyMacResponse struct {
+	KeyId        *string           `aws:"KeyId"`
+	MacValid     *bool             `aws:"MacValid"`
+	MacAlgorithm *MacAlgorithmSpec `aws:"MacAlgorithm"`
+}
+
+// VerifyRequest is the input of Verify.
+type VerifyRequest struct {
+	KeyId            *string               `aws:"KeyId"`
+	Message          secret.Bytes          `aws:"Message"`
+	MessageType      *MessageType          `aws:"MessageType"`
+	Signature        []byte                `aws:"Signature"`
+	SigningAlgorithm *SigningAlgorithmSpec `aws:"SigningAlgorithm"`
+	GrantTokens      []string              `aws:"GrantTokens"`
+	DryRun           *bool                 `aws:"DryRun"`
+}
+
+// VerifyResponse is the output of Verify.
+type VerifyResponse struct {
+	KeyId            *string               `aws:"KeyId"`
+	SignatureValid   *bool                 `aws:"SignatureValid"`
+	SigningAlgorithm *SigningAlgorithmSpec `aws:"SigningAlgorithm"`
+}
+
+// WrappingKeySpec is the enumeration of that name.
+type WrappingKeySpec string
+
+// The values of WrappingKeySpec.
+const (
+	WrappingKeySpecRsa2048 WrappingKeySpec = "RSA_2048"
+	WrappingKeySpecRsa3072 WrappingKeySpec = "RSA_3072"
+	WrappingKeySpecRsa4096 WrappingKeySpec = "RSA_4096"
+	WrappingKeySpecSm2     WrappingKeySpec = "SM2"
+)
+
 // XksKeyConfigurationType is the structure of that name.
 type XksKeyConfigurationType struct {
 	Id *string `aws:"Id"`
 }
 
+// XksProxyAuthenticationCredentialType is the structure of that name.
+type XksProxyAuthenticationCredentialType struct {
+	AccessKeyId        *string `aws:"AccessKeyId"`
+	RawSecretAccessKey *string `aws:"RawSecretAccessKey"`
+}
+
+// XksProxyConfigurationType is the structure of that name.
+type XksProxyConfigurationType struct {
+	Connectivity            *XksProxyConnectivityType `aws:"Connectivity"`
+	AccessKeyId             *string                   `aws:"AccessKeyId"`
+	UriEndpoint             *string                   `aws:"UriEndpoint"`
+	UriPath                 *string                   `aws:"UriPath"`
+	VpcEndpointServiceName  *string                   `aws:"VpcEndpointServiceName"`
+	VpcEndpointServiceOwner *string                   `aws:"VpcEndpointServiceOwner"`
+}
+
+// XksProxyConnectivityType is the enumeration of that name.
+type XksProxyConnectivityType string
+
+// The values of XksProxyConnectivityType.
+const (
+	XksProxyConnectivityTypePublicEndpoint     XksProxyConnectivityType = "PUBLIC_ENDPOINT"
+	XksProxyConnectivityTypeVpcEndpointService XksProxyConnectivityType = "VPC_ENDPOINT_SERVICE"
+)
+
 // The error codes that the model declares for the served operations.
 const (
-	AlreadyExistsException                       awserr.Code = "AlreadyExistsException"
-	CloudHsmClusterInvalidConfigurationException awserr.Code = "CloudHsmClusterInvalidConfigurationException"
-	CustomKeyStoreInvalidStateException          awserr.Code = "CustomKeyStoreInvalidStateException"
-	CustomKeyStoreNotFoundException              awserr.Code = "CustomKeyStoreNotFoundException"
-	DependencyTimeoutException                   awserr.Code = "DependencyTimeoutException"
-	DisabledException                            awserr.Code = "DisabledException"
-	DryRunOperationException                     awserr.Code = "DryRunOperationException"
-	IncorrectKeyException                        awserr.Code = "IncorrectKeyException"
-	InvalidAliasNameException                    awserr.Code = "InvalidAliasNameException"
-	InvalidArnException                          awserr.Code = "InvalidArnException"
-	InvalidCiphertextException                   awserr.Code = "InvalidCiphertextException"
-	InvalidGrantIdException                      awserr.Code = "InvalidGrantIdException"
-	InvalidGrantTokenException                   awserr.Code = "InvalidGrantTokenException"
-	InvalidKeyUsageException                     awserr.Code = "InvalidKeyUsageException"
-	InvalidMarkerException                       awserr.Code = "InvalidMarkerException"
-	KMSInternalException                         awserr.Code = "KMSInternalException"
-	KMSInvalidStateException                     awserr.Code = "KMSInvalidStateException"
-	KeyUnavailableException                      awserr.Code = "KeyUnavailableException"
-	LimitExceededException                       awserr.Code = "LimitExceededException"
-	MalformedPolicyDocumentException             awserr.Code = "MalformedPolicyDocumentException"
-	NotFoundException                            awserr.Code = "NotFoundException"
-	TagException                                 awserr.Code = "TagException"
-	UnsupportedOperationException                awserr.Code = "UnsupportedOperationException"
-	XksKeyAlreadyInUseException                  awserr.Code = "XksKeyAlreadyInUseException"
-	XksKeyInvalidConfigurationException          awserr.Code = "XksKeyInvalidConfigurationException"
-	XksKeyNotFoundException                      awserr.Code = "XksKeyNotFoundException"
+	AlreadyExistsException                                  awserr.Code = "AlreadyExistsException"
+	CloudHsmClusterInUseException                           awserr.Code = "CloudHsmClusterInUseException"
+	CloudHsmClusterInvalidConfigurationException            awserr.Code = "CloudHsmClusterInvalidConfigurationException"
+	CloudHsmClusterNotActiveException                       awserr.Code = "CloudHsmClusterNotActiveException"
+	CloudHsmClusterNotFoundException                        awserr.Code = "CloudHsmClusterNotFoundException"
+	CloudHsmClusterNotRelatedException                      awserr.Code = "CloudHsmClusterNotRelatedException"
+	ConflictException                                       awserr.Code = "ConflictException"
+	CustomKeyStoreHasCMKsException                          awserr.Code = "CustomKeyStoreHasCMKsException"
+	CustomKeyStoreInvalidStateException                     awserr.Code = "CustomKeyStoreInvalidStateException"
+	CustomKeyStoreNameInUseException                        awserr.Code = "CustomKeyStoreNameInUseException"
+	CustomKeyStoreNotFoundException                         awserr.Code = "CustomKeyStoreNotFoundException"
+	DependencyTimeoutException                              awserr.Code = "DependencyTimeoutException"
+	DisabledException                                       awserr.Code = "DisabledException"
+	DryRunOperationException                                awserr.Code = "DryRunOperationException"
+	ExpiredImportTokenException                             awserr.Code = "ExpiredImportTokenException"
+	IncorrectKeyException                                   awserr.Code = "IncorrectKeyException"
+	IncorrectKeyMaterialException                           awserr.Code = "IncorrectKeyMaterialException"
+	IncorrectTrustAnchorException                           awserr.Code = "IncorrectTrustAnchorException"
+	InvalidAliasNameException                               awserr.Code = "InvalidAliasNameException"
+	InvalidArnException                                     awserr.Code = "InvalidArnException"
+	InvalidCiphertextException                              awserr.Code = "InvalidCiphertextException"
+	InvalidGrantIdException                                 awserr.Code = "InvalidGrantIdException"
+	InvalidGrantTokenException                              awserr.Code = "InvalidGrantTokenException"
+	InvalidImportTokenException                             awserr.Code = "InvalidImportTokenException"
+	InvalidKeyUsageException                                awserr.Code = "InvalidKeyUsageException"
+	InvalidMarkerException                                  awserr.Code = "InvalidMarkerException"
+	KMSInternalException                                    awserr.Code = "KMSInternalException"
+	KMSInvalidMacException                                  awserr.Code = "KMSInvalidMacException"
+	KMSInvalidSignatureException                            awserr.Code = "KMSInvalidSignatureException"
+	KMSInvalidStateException                                awserr.Code = "KMSInvalidStateException"
+	KeyUnavailableException                                 awserr.Code = "KeyUnavailableException"
+	LimitExceededException                                  awserr.Code = "LimitExceededException"
+	MalformedPolicyDocumentException                        awserr.Code = "MalformedPolicyDocumentException"
+	NotFoundException                                       awserr.Code = "NotFoundException"
+	TagException                                            awserr.Code = "TagException"
+	UnsupportedOperationException                           awserr.Code = "UnsupportedOperationException"
+	XksKeyAlreadyInUseException                             awserr.Code = "XksKeyAlreadyInUseException"
+	XksKeyInvalidConfigurationException                     awserr.Code = "XksKeyInvalidConfigurationException"
+	XksKeyNotFoundException                                 awserr.Code = "XksKeyNotFoundException"
+	XksProxyIncorrectAuthenticationCredentialException      awserr.Code = "XksProxyIncorrectAuthenticationCredentialException"
+	XksProxyInvalidConfigurationException                   awserr.Code = "XksProxyInvalidConfigurationException"
+	XksProxyInvalidResponseException                        awserr.Code = "XksProxyInvalidResponseException"
+	XksProxyUriEndpointInUseException                       awserr.Code = "XksProxyUriEndpointInUseException"
+	XksProxyUriInUseException                               awserr.Code = "XksProxyUriInUseException"
+	XksProxyUriUnreachableException                         awserr.Code = "XksProxyUriUnreachableException"
+	XksProxyVpcEndpointServiceInUseException                awserr.Code = "XksProxyVpcEndpointServiceInUseException"
+	XksProxyVpcEndpointServiceInvalidConfigurationException awserr.Code = "XksProxyVpcEndpointServiceInvalidConfigurationException"
+	XksProxyVpcEndpointServiceNotFoundException             awserr.Code = "XksProxyVpcEndpointServiceNotFoundException"
 )

@@ -1,6 +1,7 @@
 package kmsdb
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -73,14 +74,30 @@ type Key struct {
 	Tags         []Tag     `json:",omitempty"` // in the order of their keys
 	MultiRegion  bool
 
+	// PrimaryRegion and ReplicaRegions, sorted, are the regions of the related
+	// multi-region keys, the same in the records of all of them; empty for a
+	// single-region key.
+	PrimaryRegion  string   `json:",omitempty"`
+	ReplicaRegions []string `json:",omitempty"`
+
+	// Rotation is the automatic rotation of the material; the zero value is off.
+	Rotation Rotation `json:",omitzero"`
+	// OnDemandRotations is how many rotations were asked for in the key's life.
+	OnDemandRotations int32 `json:",omitempty"`
+
+	// CustomKeyStore is the id of the custom key store that the key is in, or "".
+	CustomKeyStore string `json:",omitempty"`
+
 	// Portable says that the material was declared in a bootstrap file: other
 	// servers may have the same, and open the same blobs.
 	Portable bool `json:",omitempty"`
 
 	// Materials are all versions of the key material, oldest first; their
-	// tokens are rows of kms_key_tokens.
+	// tokens are rows of kms_key_tokens. A key of Origin EXTERNAL has none before
+	// the first import.
 	Materials []Material
-	// Current is the id of the material that encrypts.
+	// Current is the id of the material that encrypts; "" when there is none yet.
+	// It stays when imported material is deleted or expires.
 	Current string
 
 	rev int64 // as loaded; 0 for a key that is not stored yet
@@ -89,10 +106,38 @@ type Key struct {
 // Tag is a name and a value that a user gave a key.
 type Tag struct{ Key, Value string }
 
+// Rotation is the automatic rotation of a key's material.
+type Rotation struct {
+	PeriodDays int32     // 90 to 2560; 0 means off
+	Next       time.Time // not before
+}
+
+// RotationType says why material became current. "" is the first material, or
+// one that never was current.
+type RotationType string
+
+// The rotation types, with AWS's values of RotationsListEntry.RotationType.
+const (
+	Automatic RotationType = "AUTOMATIC"
+	OnDemand  RotationType = "ON_DEMAND"
+)
+
 // Material is one version of a key's material.
 type Material struct {
-	ID      string // 64 hexadecimal digits
-	Created time.Time
+	ID      string    // 64 hexadecimal digits
+	Created time.Time // when it was generated or first imported
+
+	// Rotated is when it became current by a rotation, of Type.
+	Rotated time.Time    `json:",omitzero"`
+	Type    RotationType `json:",omitempty"`
+	// Pending says that it waits to be made current by RotateKeyOnDemand.
+	Pending bool `json:",omitempty"`
+
+	// Of imported material:
+	Imported    bool      `json:",omitempty"`
+	Absent      bool      `json:",omitempty"` // it was deleted or has expired: there is no token
+	Description string    `json:",omitempty"` // KeyMaterialDescription
+	ValidTo     time.Time `json:",omitzero"`  // when it expires; zero: it does not
 }
 
 // Ref returns the name of k.
@@ -108,20 +153,46 @@ func (k *Key) ARN() string {
 	return KeyRef{Account: k.Account, Region: k.Region, ID: k.ID}.ARN()
 }
 
+// Type is the type of k's material.
+func (k *Key) Type() hsm.KeyType {
+	t, ok := hsm.ParseKeyType(string(k.KeySpec))
+	if !ok { // the key of a service has the default, and no other record is without
+		return hsm.Symmetric
+	}
+	return t
+}
+
+// Material returns the material with an id; nil when k has none such.
+func (k *Key) Material(id string) *Material {
+	for i := range k.Materials {
+		if k.Materials[i].ID == id {
+			return &k.Materials[i]
+		}
+	}
+	return nil
+}
+
 // Binding is what the tokens of k's material are bound to. The region's domain
 // key wraps them.
 func (k *Key) Binding() hsm.Binding {
-	return hsm.Binding{Purpose: hsm.PurposeBackingKey, Domain: k.Region, Account: k.Account, Region: k.Region, KeyID: k.ID}
+	return hsm.Binding{Purpose: k.Type().Purpose(), Domain: k.Region, Account: k.Account, Region: k.Region, KeyID: k.ID}
 }
 
 // pendingDeletion is what the row of a key refers to while the key waits for
 // its deletion, so that those keys are found without reading all.
 const pendingDeletion = "PendingDeletion"
 
+// timed is what the row of a key refers to whose material is to be rotated or
+// expires one day.
+const timed = "Timed"
+
 // reference is what k's row refers to.
 func (k *Key) reference() string {
-	if k.State == kmsapi.KeyStatePendingDeletion {
+	switch {
+	case k.State == kmsapi.KeyStatePendingDeletion:
 		return pendingDeletion
+	case k.Rotation.PeriodDays > 0 || slices.ContainsFunc(k.Materials, func(m Material) bool { return !m.Absent && !m.ValidTo.IsZero() }):
+		return timed
 	}
 	return ""
 }

@@ -31,5 +31,9 @@ func TokenBinding(get func(store.Table, string) (store.Row, error), r store.Row)
 		}
 		k.ID = named.ID
 	}
-	return k.Binding(), nil
+	b := k.Binding()
+	if p, _, ok := hsm.ParseToken(r.Doc); ok { // of asymmetric and HMAC keys it is another
+		b.Purpose = p
+	}
+	return b, nil
 }

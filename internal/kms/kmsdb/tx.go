@@ -55,8 +55,8 @@ func (t *Tx) CountAliases(target KeyRef, limit int) (int, error) {
 	return len(rows), err
 }
 
-// CreateKey stores a new key together with the token of its only material, and
-// counts it if it is a customer managed key. The error is [store.ErrConflict]
+// CreateKey stores a new key together with the token of its only material (nil
+// when it has none yet), and counts it if it is a customer managed key. The error is [store.ErrConflict]
 // when there is such a key.
 func (t *Tx) CreateKey(k *Key, token []byte) error {
 	if k.Manager == Customer {
@@ -71,11 +71,24 @@ func (t *Tx) CreateKey(k *Key, token []byte) error {
 	if err := t.PutKey(k); err != nil {
 		return err
 	}
-	row := store.Row{Key: tokenRow(k.Ref(), k.Current), Doc: token}
-	if _, err := t.tx.Put(store.KMSKeyTokens, row); err != nil {
-		return fmt.Errorf("writing key material of key %s: %w", k.Ref(), err)
+	if token == nil {
+		return nil
+	}
+	return t.PutToken(k.Ref(), k.Current, token)
+}
+
+// PutToken stores the token of material that the key has no token of.
+func (t *Tx) PutToken(ref KeyRef, materialID string, token []byte) error {
+	if _, err := t.tx.Put(store.KMSKeyTokens, store.Row{Key: tokenRow(ref, materialID), Doc: token}); err != nil {
+		return fmt.Errorf("writing key material of key %s: %w", ref, err)
 	}
 	return nil
+}
+
+// DeleteToken deletes the token of material of a key. What is not there is
+// deleted. The store's log keeps copies: see [DB.TruncateLog].
+func (t *Tx) DeleteToken(ref KeyRef, materialID string) error {
+	return t.deleteAll(store.KMSKeyTokens, store.Query{Prefix: tokenRow(ref, materialID)})
 }
 
 // PutKey stores k over the revision that it was loaded at: [store.ErrConflict]

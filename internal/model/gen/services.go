@@ -21,6 +21,13 @@ var services = []service{
 			"TagResource", "UntagResource", "ListResourceTags",
 			"GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
 			"CreateGrant", "ListGrants", "ListRetirableGrants", "RetireGrant", "RevokeGrant",
+			"Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "GetPublicKey",
+			"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+			"GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial",
+			"EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations",
+			"ReplicateKey", "UpdatePrimaryRegion", "GetKeyLastUsage",
+			"CreateCustomKeyStore", "ConnectCustomKeyStore", "DisconnectCustomKeyStore", "DescribeCustomKeyStores",
+			"UpdateCustomKeyStore", "DeleteCustomKeyStore",
 		},
 	},
 	{

@@ -81,8 +81,8 @@ func TestSchema1(t *testing.T) {
 	}
 	defer db.Close()
 	var versions string
-	if err := db.QueryRow(`SELECT group_concat(version) FROM (SELECT version FROM schema_version ORDER BY version)`).Scan(&versions); err != nil || versions != "1,2,3" {
-		t.Errorf("got versions %q, %v, want 1,2,3", versions, err)
+	if err := db.QueryRow(`SELECT group_concat(version) FROM (SELECT version FROM schema_version ORDER BY version)`).Scan(&versions); err != nil || versions != "1,2,3,4" {
+		t.Errorf("got versions %q, %v, want 1,2,3,4", versions, err)
 	}
 }
 
