@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -193,10 +194,14 @@ func scalarBreaks(sh *model.Shape) []breach {
 			add("too short", short, count, "Member must have length greater than or equal to %d", *sh.Min)
 		}
 		if sh.Max != nil {
-			add("too long", sample(sh, int(*sh.Max)+1), 1, "Member must have length less than or equal to %d", *sh.Max)
+			long, count := sample(sh, int(*sh.Max)+1), 1
+			if sh.Pattern != "" && !matches(sh, long) {
+				count = 2
+			}
+			add("too long", long, count, "Member must have length less than or equal to %d", *sh.Max)
 		}
 		if sh.Pattern != "" {
-			add("bad pattern", "\x01", 1, "Member must satisfy regular expression pattern: %s", sh.Pattern)
+			add("bad pattern", strings.Repeat("\x01", len(sample(sh, 0))), 1, "Member must satisfy regular expression pattern: %s", sh.Pattern)
 		}
 		if len(sh.Enum) > 0 {
 			add("bad value", "NONE_SUCH", 1, "Member must satisfy enum value set: [%s]", strings.Join(sh.Enum, ", "))
@@ -213,7 +218,25 @@ func sample(sh *model.Shape, n int) string {
 	if sh.Min != nil {
 		n = max(n, int(*sh.Min))
 	}
+	for pattern, form := range forms {
+		if strings.Contains(sh.Pattern, pattern) {
+			before, after, _ := strings.Cut(form, "…")
+			return before + strings.Repeat(before[len(before)-1:], max(n-len(form)+len("…"), 0)) + after
+		}
+	}
 	return strings.Repeat("a", max(n, 1))
+}
+
+// forms are the shortest valid texts of patterns that do not take a row of a's,
+// by a part of the pattern; what stands before the dots can be repeated.
+var forms = map[string]string{
+	"cluster-":            "cluster-aaaaaaaaaaa…",
+	"[0-9]{12}":           "111122223333…",
+	`^([a-z]+-){2,3}\d+$`: "us…-west-2",
+	"^[A-Z2-7]+$":         "A…",
+	"^https://":           "https://a…",
+	"/kms/xks/":           "/a…/kms/xks/v1",
+	`amazonaws\.vpce\.`:   "com.amazonaws.vpce.us-east-1.vpce-svc-a…",
 }
 
 func matches(sh *model.Shape, s string) bool {
@@ -243,9 +266,15 @@ func fill(t *testing.T, svc *model.Service, sh *model.Shape, v reflect.Value) {
 		case "blob":
 			assign(f, make([]byte, 1))
 		case "integer", "long":
-			assign(f, int64(1))
+			n := int64(1)
+			if ms.Min != nil {
+				n = max(n, int64(*ms.Min))
+			}
+			assign(f, n)
 		case "boolean":
 			assign(f, false)
+		case "timestamp":
+			f.Set(reflect.ValueOf(new(time.Unix(1_800_000_000, 0))))
 		default:
 			t.Fatalf("no valid value for a %s", ms.Type)
 		}
