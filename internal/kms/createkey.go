@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -65,21 +66,19 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 			return nil, err
 		}
 	}
-	token, err := s.giveMaterial(key)
-	if err != nil {
-		return nil, err
-	}
-	call.ResponseElements = metadataRecord(key)
-	err = s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-		n, err := tx.CountKeys(key.Account, key.Region)
-		if err != nil {
-			return false, err
-		}
-		if n >= maxKeys {
-			return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
-		}
-		return true, tx.CreateKey(key, token)
-	}, key.ARN())
+	err = s.withMaterial(key, func(token []byte) error {
+		call.ResponseElements = metadataRecord(key)
+		return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
+			n, err := tx.CountKeys(key.Account, key.Region)
+			if err != nil {
+				return false, err
+			}
+			if n >= maxKeys {
+				return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
+			}
+			return true, tx.CreateKey(key, token)
+		}, key.ARN())
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +121,29 @@ func (s *Service) giveMaterial(k *kmsdb.Key) (token []byte, err error) {
 		return nil, err
 	}
 	return token, s.addMaterial(k, token)
+}
+
+// materialTries is how often the first material of a key is made: the version of
+// the domain key that wraps it may be destroyed before its token is stored, which
+// takes a whole rotation every time.
+const materialTries = 3
+
+// withMaterial generates the first material of a key and calls put, which is to
+// store the key with the token of that material. When the domain key was rotated
+// in between, and the token opens no more, it does both again with other
+// material.
+func (s *Service) withMaterial(k *kmsdb.Key, put func(token []byte) error) (err error) {
+	for range materialTries {
+		k.Current, k.Materials = "", nil
+		var token []byte
+		if token, err = s.giveMaterial(k); err == nil {
+			err = put(token)
+		}
+		if !errors.Is(err, hsm.ErrUnknownDomainKey) {
+			return err
+		}
+	}
+	return err
 }
 
 // emptyKey makes the record of an enabled symmetric encryption key that has no

@@ -57,15 +57,11 @@ func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call, encrypt
 // makeManagedKey makes the key and the alias in one transaction. Of concurrent
 // first uses, the one whose transaction comes first makes them.
 func (s *Service) makeManagedKey(ctx context.Context, c identity.Caller, ref kmsdb.AliasRef, key *kmsdb.Key) error {
-	token, err := s.giveMaterial(key)
-	if err != nil {
-		return err
-	}
 	alias := &kmsdb.Alias{
 		Account: ref.Account, Region: ref.Region, Name: ref.Name, TargetKeyID: key.ID,
 		CreationDate: key.CreationDate, LastUpdatedDate: key.CreationDate,
 	}
-	return s.makeOnce(ctx, c, key, ref.ARN(), func(tx *kmsdb.Tx) (bool, error) {
+	return s.makeOnce(ctx, c, key, ref.ARN(), func(tx *kmsdb.Tx, token []byte) (bool, error) {
 		if _, err := tx.Alias(ref); !errors.Is(err, store.ErrNotFound) {
 			return false, err
 		}
@@ -88,13 +84,9 @@ func (s *Service) serviceKey(ctx context.Context, account, region string) (*snap
 		return k, err
 	}
 	key := s.emptyKey(kmsdb.Service, account, region)
-	token, err := s.giveMaterial(key)
-	if err != nil {
-		return nil, err
-	}
 	key.Service = ref.Service
 	c := identity.Caller{AccountID: account, Region: region}
-	err = s.makeOnce(ctx, c, key, "", func(tx *kmsdb.Tx) (bool, error) {
+	err = s.makeOnce(ctx, c, key, "", func(tx *kmsdb.Tx, token []byte) (bool, error) {
 		if _, err := tx.Key(ref); !errors.Is(err, store.ErrNotFound) {
 			return false, err
 		}
@@ -106,28 +98,30 @@ func (s *Service) serviceKey(ctx context.Context, account, region string) (*snap
 	return s.key(ctx, ref)
 }
 
-// makeOnce runs a transaction that makes a key unless it finds one. What it
-// makes has a record, in S3's own name: the caller needs no kms:CreateKey for
-// it. AWS shows no such record for a service's own key; ours may not change
-// anything unaudited.
-func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Key, aliasARN string, fn func(*kmsdb.Tx) (made bool, err error)) error {
+// makeOnce gives a key its material and runs a transaction that makes the key
+// unless it finds one. What it makes has a record, in S3's own name: the caller
+// needs no kms:CreateKey for it. AWS shows no such record for a service's own
+// key; ours may not change anything unaudited.
+func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Key, aliasARN string, fn func(tx *kmsdb.Tx, token []byte) (made bool, err error)) error {
 	if err := s.gate.Ready(); err != nil {
 		return err
 	}
 	call := s.gate.Begin(identity.Caller{
 		Type: identity.AWSService, AccountID: c.AccountID, Region: c.Region, RequestID: c.RequestID,
 	}.Via("s3"), *opCreateKey)
-	call.ResponseElements = metadataRecord(key)
 	resources := []string{key.ARN()}
 	if aliasARN != "" {
 		resources = append(resources, aliasARN)
 	}
 	made := false
-	err := s.commit(ctx, call, func(tx *kmsdb.Tx) (bool, error) {
-		var err error
-		made, err = fn(tx)
-		return made, err
-	}, resources...)
+	err := s.withMaterial(key, func(token []byte) error {
+		call.ResponseElements = metadataRecord(key)
+		return s.commit(ctx, call, func(tx *kmsdb.Tx) (bool, error) {
+			var err error
+			made, err = fn(tx, token)
+			return made, err
+		}, resources...)
+	})
 	if err == nil && !made {
 		return nil // somebody was first: nothing happened that a record could tell
 	}

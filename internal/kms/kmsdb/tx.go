@@ -68,6 +68,7 @@ func (t *Tx) CreateKey(k *Key, token []byte) error {
 			return err
 		}
 	}
+	k.rev = 0 // not that of a transaction that was undone
 	if err := t.PutKey(k); err != nil {
 		return err
 	}
