@@ -12,10 +12,11 @@ import (
 const maxImport = 256
 
 // GenerateKey makes a random 32-byte key and returns it wrapped under the
-// newest key of b.Domain. A signing key is not any 32 bytes: GenerateSigningKey
-// makes those. Errors to test for: ErrUnknownDomainKey, ErrPurpose.
+// newest key of b.Domain. A signing key, a key pair or an HMAC key is not any 32
+// bytes: methods of their own make those. Errors to test for:
+// ErrUnknownDomainKey, ErrPurpose.
 func (m *Module) GenerateKey(b Binding) (token []byte, err error) {
-	if b.Purpose == PurposeSigning {
+	if b.Purpose == PurposeSigning || b.Purpose.typed() {
 		return nil, fmt.Errorf("making %v: %w", b, ErrPurpose)
 	}
 	key := randomBytes(keySize)
@@ -25,10 +26,13 @@ func (m *Module) GenerateKey(b Binding) (token []byte, err error) {
 
 // ImportKey wraps material that was made elsewhere: the secret of an access
 // key, 1 to 256 bytes, or key material of 32 bytes for any other purpose. It
-// neither keeps nor wipes material. Errors as for GenerateKey.
+// neither keeps nor wipes material. Key pairs and HMAC keys have methods of their
+// own. Errors as for GenerateKey.
 func (m *Module) ImportKey(b Binding, material secret.Bytes) (token []byte, err error) {
-	n := material.Len()
-	if n < 1 || n > maxImport || (b.Purpose != PurposeAccessKey && n != keySize) {
+	if b.Purpose.typed() {
+		return nil, fmt.Errorf("importing %v: %w", b, ErrPurpose)
+	}
+	if minimum, maximum := b.Purpose.sizes(); material.Len() < minimum || material.Len() > maximum {
 		return nil, errors.New("hsm: imported key has a wrong size")
 	}
 	return m.wrap(b, material.Expose())
@@ -134,13 +138,5 @@ func (m *Module) unwrap(token []byte, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %v: %w", b, err)
 	}
-	key, err := openToken(parent, b, h, box)
-	if err != nil {
-		return nil, err
-	}
-	if len(key) != keySize && b.Purpose != PurposeAccessKey {
-		clear(key)
-		return nil, fmt.Errorf("opening %v: %w", b, ErrTampered)
-	}
-	return key, nil
+	return openToken(parent, b, h, box) // parseToken has tested the size
 }

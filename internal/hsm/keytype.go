@@ -1,7 +1,7 @@
 package hsm
 
 // KeyType is the algorithm and size of key material. The zero value is invalid.
-// The names are those of KMS's KeySpec.
+// The names are those of KMS's KeySpec; the numbers are part of the token format.
 type KeyType uint8
 
 // The key types.
@@ -53,13 +53,15 @@ func ParseKeyType(name string) (KeyType, bool) {
 	return 0, false
 }
 
-// Purpose returns what the tokens of material of the type are for.
+// Purpose returns what the tokens of material of the type are for, 0 for no type.
 func (t KeyType) Purpose() Purpose {
 	switch {
 	case t == Symmetric:
 		return PurposeBackingKey
 	case t >= HMAC224 && t <= HMAC512:
 		return PurposeHMACKey
+	case t >= RSA2048 && t <= SM2:
+		return PurposeKeyPair
 	}
-	return PurposeKeyPair
+	return 0
 }

@@ -12,7 +12,7 @@ import (
 //	0       1     format version, 1
 //	1       1     purpose
 //	2       4     version of the wrapping domain key, big-endian
-//	6       44+n  box of the key, n = 32 except for imported keys
+//	6       44+n  box of the key, n by [Purpose.sizes]
 //
 // The box's key is derived from the domain key, or from the root key when the
 // purpose is 255; its additional data is [Binding.appendAAD].
@@ -20,9 +20,29 @@ import (
 const (
 	tokenVersion    = 1
 	tokenHeaderSize = 6
-	minTokenSize    = tokenHeaderSize + boxOverhead + 1
-	maxTokenSize    = tokenHeaderSize + boxOverhead + maxImport
+	tokenOverhead   = tokenHeaderSize + boxOverhead
+	// maxTypedKey bounds the material of a key pair with its type, in bytes: RSA
+	// with 4096 bits has 2,375 or 2,376 in PKCS #8.
+	maxTypedKey = 2500
 )
+
+// sizes returns how many bytes a token of the purpose wraps, at least and at
+// most.
+func (p Purpose) sizes() (minimum, maximum int) {
+	switch p {
+	case PurposeAccessKey:
+		return 1, maxImport
+	case PurposeKeyPair: // type ‖ material
+		return 1 + 32, maxTypedKey
+	case PurposeHMACKey: // type ‖ material
+		return 1 + 28, 1 + 64
+	}
+	return keySize, keySize
+}
+
+// typed reports whether tokens of the purpose wrap the type of key material
+// before it.
+func (p Purpose) typed() bool { return p == PurposeKeyPair || p == PurposeHMACKey }
 
 type tokenHeader struct {
 	purpose   Purpose
@@ -36,11 +56,15 @@ func (h tokenHeader) append(dst []byte) []byte {
 
 // parseToken splits a token without opening it; box aliases token.
 func parseToken(token []byte) (h tokenHeader, box []byte, ok bool) {
-	if len(token) < minTokenSize || len(token) > maxTokenSize || token[0] != tokenVersion {
+	if len(token) < tokenOverhead || token[0] != tokenVersion {
 		return tokenHeader{}, nil, false
 	}
 	h = tokenHeader{Purpose(token[1]), binary.BigEndian.Uint32(token[2:])}
 	if !h.purpose.valid() && h.purpose != purposeDomainKey {
+		return tokenHeader{}, nil, false
+	}
+	minimum, maximum := h.purpose.sizes()
+	if n := len(token) - tokenOverhead; n < minimum || n > maximum {
 		return tokenHeader{}, nil, false
 	}
 	return h, token[tokenHeaderSize:], true
@@ -61,7 +85,7 @@ func tokenLabel(p Purpose) string { return labelKeyToken + " " + strconv.Itoa(in
 // sealToken wraps key under parent.
 func sealToken(parent *prf, b Binding, domainKey uint32, key []byte) []byte {
 	h := tokenHeader{b.Purpose, domainKey}
-	dst := make([]byte, 0, tokenHeaderSize+boxOverhead+len(key))
+	dst := make([]byte, 0, tokenOverhead+len(key))
 	return parent.seal(h.append(dst), tokenLabel(b.Purpose), key, b.appendAAD(nil, h))
 }
 
