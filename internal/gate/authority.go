@@ -34,42 +34,19 @@ type Authorities interface {
 	Authority(c identity.Caller) (*Authority, error)
 }
 
-// UseAuthorities makes a tell what callers may do. Until it is called, a caller
-// may do what AdministratorAccess allows if Caller.PolicyARNs names it, and the
-// root user of an account what is its account's. It must be called before the
-// first call.
-func (g *Gate) UseAuthorities(a Authorities) { g.authorities = a }
-
-// nobody has no documents: service principals, which are of no account.
+// nobody has no documents: service principals, and who has not signed. They are
+// of no account.
 var nobody = new(Authority)
 
 // authority returns what c may do by its own account's documents. The error has
 // no code: the caller is not at fault.
 func (g *Gate) authority(c *identity.Caller) (*Authority, error) {
-	switch {
-	case c.Type == identity.AWSService || c.Type == identity.Anonymous:
+	if c.Type == identity.AWSService || c.Type == identity.Anonymous {
 		return nobody, nil
-	case g.authorities != nil:
-		a, err := g.authorities.Authority(*c)
-		if err != nil {
-			return nil, fmt.Errorf("the policies of %s: %w", c.ARN, err)
-		}
-		return a, nil
 	}
-	for _, arn := range c.PolicyARNs {
-		if arn == identity.AdministratorAccess {
-			return g.administrator, nil
-		}
-	}
-	return nobody, nil
-}
-
-// administrator returns the authority of the managed policy AdministratorAccess
-// alone.
-func administrator() *Authority {
-	d, err := policy.Parse(policy.Identity, []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`))
+	a, err := g.authorities.Authority(*c)
 	if err != nil {
-		panic("gate: AdministratorAccess: " + err.Error())
+		return nil, fmt.Errorf("the policies of %s: %w", c.ARN, err)
 	}
-	return &Authority{Identity: []Named{{identity.AdministratorAccess, d}}}
+	return a, nil
 }

@@ -45,7 +45,7 @@ func TestDecisionAllocates(t *testing.T) {
 		a    *Authority
 		most float64
 	}{
-		{"AdministratorAccess", administrator(), 0},
+		{"AdministratorAccess", administrator(t), 0},
 		{"10 policies of 20 statements", many, 0},
 		{"all of them about the request's action", kms, 0},
 	} {
@@ -68,7 +68,7 @@ func BenchmarkDecision(b *testing.B) {
 	for _, bb := range []struct {
 		name string
 		a    *Authority
-	}{{"AdministratorAccess", administrator()}, {"10x20", many}, {"10x20 of KMS", kms}} {
+	}{{"AdministratorAccess", administrator(b)}, {"10x20", many}, {"10x20 of KMS", kms}} {
 		b.Run(bb.name, func(b *testing.B) {
 			var e evaluation
 			e.begin(&c, nil)

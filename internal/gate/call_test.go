@@ -48,8 +48,35 @@ func sessionOf(account string) identity.Caller {
 	}
 }
 
-// openGate opens a gate over a real trail. Its clock stands still.
-func openGate(t testing.TB) (*Gate, *audit.Log, string) {
+// rights are what callers may do, by ARN: nothing, unless it says more.
+type rights map[string]*Authority
+
+func (p rights) Authority(c identity.Caller) (*Authority, error) {
+	if a := p[c.ARN]; a != nil {
+		return a, nil
+	}
+	return new(Authority), nil
+}
+
+// administrator returns the authority of the managed policy AdministratorAccess
+// alone.
+func administrator(t testing.TB) *Authority {
+	t.Helper()
+	return &Authority{Identity: []Named{{identity.AdministratorAccess, document(t, policy.Identity, everything)}}}
+}
+
+// openGate opens a gate over a real trail, for people of whom some are
+// administrators. Its clock stands still.
+func openGate(t testing.TB, administrators ...identity.Caller) (*Gate, *audit.Log, string) {
+	t.Helper()
+	p := rights{}
+	for _, c := range administrators {
+		p[c.ARN] = administrator(t)
+	}
+	return openGateOf(t, p)
+}
+
+func openGateOf(t testing.TB, authorities Authorities) (*Gate, *audit.Log, string) {
 	t.Helper()
 	dir := t.TempDir()
 	trail, err := audit.Open(audit.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -61,7 +88,7 @@ func openGate(t testing.TB) (*Gate, *audit.Log, string) {
 			t.Error(err)
 		}
 	})
-	return New(trail, func() time.Time { return time.Date(2026, 11, 23, 11, 2, 3, 0, time.UTC) }), trail, dir
+	return New(trail, authorities, func() time.Time { return time.Date(2026, 11, 23, 11, 2, 3, 0, time.UTC) }), trail, dir
 }
 
 // records returns what is in a trail.
@@ -83,8 +110,8 @@ func records(t testing.TB, dir string) (rs []map[string]any) {
 // TestRecord compares whole records with testdata/*.json. Their shapes are
 // those of CloudTrail's documentation for the same calls.
 func TestRecord(t *testing.T) {
-	g, _, _ := openGate(t)
-	alice, bob := user(account, "alice", identity.AdministratorAccess), user(account, "bob")
+	g, _, _ := openGate(t, alice)
+	bob := user(account, "bob")
 	request := Request{Resource: keyARN, ResourceAccount: account, Kind: policy.Key, Policy: document(t, policy.Key, delegates)}
 	decryptBy := func(c identity.Caller) *Call {
 		call := g.Begin(c, decrypt)
@@ -177,7 +204,7 @@ func TestRecord(t *testing.T) {
 }
 
 func TestAuthorizeTexts(t *testing.T) {
-	g, _, _ := openGate(t)
+	g, _, _ := openGate(t, alice)
 	for _, tt := range []struct {
 		name   string
 		caller identity.Caller
@@ -185,7 +212,7 @@ func TestAuthorizeTexts(t *testing.T) {
 		want string
 	}{
 		{"root", root(account), Request{Resource: keyARN, ResourceAccount: account}, ""},
-		{"policies come with the caller", user(account, "alice", identity.AdministratorAccess), Request{Resource: keyARN, ResourceAccount: account}, ""},
+		{"administrator", alice, Request{Resource: keyARN, ResourceAccount: account}, ""},
 		{"user", user(account, "bob"), Request{Resource: keyARN, ResourceAccount: account},
 			"User: arn:aws:iam::111122223333:user/bob is not authorized to perform: kms:Decrypt on resource: " + keyARN +
 				" because no identity-based policy allows the kms:Decrypt action"},
@@ -413,8 +440,8 @@ func TestTrailFails(t *testing.T) {
 }
 
 func BenchmarkCall(b *testing.B) {
-	g, _, _ := openGate(b)
-	c := fromNetwork(user(account, "alice", identity.AdministratorAccess))
+	g, _, _ := openGate(b, alice)
+	c := fromNetwork(alice)
 	request := Request{Resource: keyARN, ResourceAccount: account, Kind: policy.Key, Policy: document(b, policy.Key, delegates)}
 	parameters := json.RawMessage(`{"encryptionContext":{"tenant":"t1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`)
 	b.ReportAllocs()

@@ -17,11 +17,10 @@ const (
 	roleARN = "arn:aws:iam::111122223333:role/deploy"
 )
 
-// user returns a user of account with the managed policies given.
-func user(account, name string, policies ...string) identity.Caller {
+func user(account, name string) identity.Caller {
 	return identity.Caller{
 		Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/" + name,
-		PrincipalID: "AIDA" + name, UserName: name, AccessKeyID: "AKIA" + name, PolicyARNs: policies,
+		PrincipalID: "AIDA" + name, UserName: name, AccessKeyID: "AKIA" + name,
 	}
 }
 

@@ -23,8 +23,7 @@ func (f fixed) Authority(identity.Caller) (*Authority, error) { return f.a, f.er
 // deniedRecord makes a denied call and returns its record.
 func deniedRecord(t *testing.T, a *Authority, c identity.Caller, r Request, additional string) []byte {
 	t.Helper()
-	g, _, dir := openGate(t)
-	g.UseAuthorities(fixed{a, nil})
+	g, _, dir := openGateOf(t, fixed{a, nil})
 	call := g.Begin(c, decrypt)
 	if additional != "" {
 		call.AdditionalEventData = json.RawMessage(additional)
@@ -224,9 +223,8 @@ func TestDecidedOfOtherRecords(t *testing.T) {
 // TestAuthoritiesFail: when the policies cannot be read the call fails inside;
 // it is neither allowed nor refused.
 func TestAuthoritiesFail(t *testing.T) {
-	g, _, _ := openGate(t)
 	broken := errors.New("iam: the row of user alice was changed by hand")
-	g.UseAuthorities(fixed{nil, broken})
+	g, _, _ := openGateOf(t, fixed{nil, broken})
 	call := g.Begin(fromNetwork(alice), decrypt)
 	err := call.Authorize(Request{Resource: keyARN, ResourceAccount: account})
 	if !errors.Is(err, broken) || errors.Is(err, AccessDenied) {
@@ -247,4 +245,15 @@ func TestBrokenEndpoint(t *testing.T) {
 	if first := g.endpoint(c.Endpoint); first == nil || !first.closed || g.endpoint(c.Endpoint) != first {
 		t.Error("the policy of an endpoint is read more than once, or not closed")
 	}
+}
+
+// A gate is not made without authorities, so that none takes a caller's word for
+// what it may do.
+func TestNewWantsAuthorities(t *testing.T) {
+	defer func() {
+		if p, want := recover(), "gate: New without authorities"; p != want {
+			t.Errorf("got panic %v, want %q", p, want)
+		}
+	}()
+	New(nil, nil, nil)
 }

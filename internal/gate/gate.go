@@ -47,18 +47,22 @@ type Gate struct {
 	clock  func() time.Time
 	failed func(eventSource, code string) // nil: nobody wants to know
 
-	authorities   Authorities // nil: see UseAuthorities
-	administrator *Authority
-	endpoints     sync.Map // *identity.Endpoint to *endpointPolicy
+	authorities Authorities
+	endpoints   sync.Map // *identity.Endpoint to *endpointPolicy
 }
 
-// New makes a gate that writes to trail. The records have their time from
-// clock; nil is time.Now.
-func New(trail *audit.Log, clock func() time.Time) *Gate {
+// New makes a gate that asks authorities what callers may do, and writes to
+// trail; one without a trail decides, and can finish no call. The records have
+// their time from clock; nil is time.Now. Without authorities New panics: there
+// is no gate that takes a caller's word.
+func New(trail *audit.Log, authorities Authorities, clock func() time.Time) *Gate {
+	if authorities == nil {
+		panic("gate: New without authorities")
+	}
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Gate{trail: trail, clock: clock, administrator: administrator()}
+	return &Gate{trail: trail, authorities: authorities, clock: clock}
 }
 
 // OnFailure registers fn to be told of every call that ends in an error: the

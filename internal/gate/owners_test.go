@@ -11,7 +11,7 @@ import (
 // TestDecideOwners: who may do what where documents do not differ: the default
 // key policy, a bucket without a policy, no resource at all.
 func TestDecideOwners(t *testing.T) {
-	admin := &Authority{Identity: []Named{{identity.AdministratorAccess, document(t, policy.Identity, everything)}}}
+	admin := administrator(t)
 	delegating := document(t, policy.Key, delegates)
 	const (
 		yes        = ""

@@ -13,7 +13,8 @@ import (
 // A refusal that must not disclose the resource says so in one text, whichever
 // layer refuses, unless the resource's policy lets the caller in.
 func TestUndisclosed(t *testing.T) {
-	g, _, _ := openGate(t)
+	nobody, admin := user(foreign, "alice"), user(foreign, "ada")
+	g, _, _ := openGate(t, admin)
 	document := func(statement string) *policy.Document {
 		t.Helper()
 		d, err := policy.Parse(policy.Key, []byte(`{"Version":"2012-10-17","Statement":[`+statement+`]}`))
@@ -23,7 +24,6 @@ func TestUndisclosed(t *testing.T) {
 		return d
 	}
 	const toAlice = `{"Effect":"Allow","Principal":{"AWS":"` + foreign + `"},"Action":"kms:Decrypt","Resource":"*"}`
-	nobody, admin := user(foreign, "alice"), user(foreign, "alice", identity.AdministratorAccess)
 	for _, tt := range []struct {
 		name   string
 		caller identity.Caller

@@ -131,7 +131,7 @@ func (ix *index) credential(k *accessKey) (*Credential, error) {
 func (u *user) caller(accessKeyID string) identity.Caller {
 	return identity.Caller{
 		Type: identity.IAMUser, AccountID: u.doc.Account, AccessKeyID: accessKeyID,
-		ARN: u.arn, PrincipalID: u.doc.ID, UserName: u.doc.Name, PolicyARNs: u.doc.PolicyARNs,
+		ARN: u.arn, PrincipalID: u.doc.ID, UserName: u.doc.Name,
 	}
 }
 

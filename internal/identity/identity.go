@@ -34,10 +34,6 @@ type Caller struct {
 	UserName    string // users only
 	AccessKeyID string // AKIA…
 
-	// PolicyARNs are the managed policies attached to a user itself. They decide
-	// nothing where the gate has authorities to ask, as in the server.
-	PolicyARNs []string
-
 	Region     string // of the credential scope
 	RequestID  string // as answered in x-amzn-RequestId or x-amz-request-id
 	SourceIP   string // without the port

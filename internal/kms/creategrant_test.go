@@ -85,8 +85,7 @@ func TestCreateGrantGrantees(t *testing.T) {
 	k := newKit(t)
 	key := k.createKey()
 	blob := k.encrypt(*key.KeyId, "p", nil)
-	admin, carolAdmin := bob(), carol()
-	carolAdmin.PolicyARNs = []string{identity.AdministratorAccess}
+	admin := bob()
 	admin.ARN, admin.PrincipalID = "arn:aws:iam::"+account+":user/dave", "AIDADAVE"
 	foreignRoot := caller(other, region)
 	for _, tt := range []struct {
@@ -97,7 +96,7 @@ func TestCreateGrantGrantees(t *testing.T) {
 		{"a role: every session", appRole, []identity.Caller{session("s1"), session("s2")}, []identity.Caller{bob()}},
 		{"one session", session("s1").ARN, []identity.Caller{session("s1")}, []identity.Caller{session("s2"), session("s11"), bob()}},
 		{"a user of another account", carol().ARN, []identity.Caller{carol()}, []identity.Caller{bob(), foreignRoot}},
-		{"another account: who may there by IAM", identity.RootARN(other), []identity.Caller{foreignRoot, carolAdmin}, []identity.Caller{carol(), bob()}},
+		{"another account: who may there by IAM", identity.RootARN(other), []identity.Caller{foreignRoot, foreignAdmin()}, []identity.Caller{carol(), bob()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := k.grant(*key.KeyId, tt.grantee, opDecrypt)

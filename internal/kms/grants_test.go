@@ -13,7 +13,6 @@ import (
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
-	"github.com/strongroom/strongroom/internal/policy"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -221,26 +220,6 @@ func TestGrantsGoWithTheirKey(t *testing.T) {
 	}
 }
 
-// rules are the identity policies of callers by their names, beside what the
-// kit's actors have anyhow.
-type rules map[string]string
-
-// Authority implements gate.Authorities.
-func (r rules) Authority(c identity.Caller) (*gate.Authority, error) {
-	text, ok := r[c.ARN]
-	if !ok && len(c.PolicyARNs) == 0 {
-		return &gate.Authority{}, nil
-	}
-	if !ok {
-		text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-	}
-	d, err := policy.Parse(policy.Identity, []byte(text))
-	if err != nil {
-		return nil, err
-	}
-	return &gate.Authority{Identity: []gate.Named{{Name: "rules", Document: d}}}, nil
-}
-
 // A Deny beats every grant, and a grant to an account gives what an identity
 // policy allows, with its conditions.
 func TestGrantsAndPolicies(t *testing.T) {
@@ -250,11 +229,8 @@ func TestGrantsAndPolicies(t *testing.T) {
 	k.people[dave.ARN] = dave.PrincipalID
 	eve := carol()
 	eve.ARN, eve.PrincipalID = "arn:aws:iam::"+other+":user/eve", "AIDAEVE"
-	k.gate.UseAuthorities(rules{
-		dave.ARN: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["kms:Decrypt","kms:RetireGrant"],"Resource":"*"}]}`,
-		eve.ARN: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",
-			"Condition":{"StringEquals":{"kms:EncryptionContext:tenant":"t1"}}}]}`,
-	})
+	k.rights.give(dave.ARN, `{"Effect":"Deny","Action":["kms:Decrypt","kms:RetireGrant"],"Resource":"*"}`)
+	k.rights.give(eve.ARN, `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:EncryptionContext:tenant":"t1"}}}`)
 	key := k.createKey()
 	t1, t2 := map[string]string{"tenant": "t1"}, map[string]string{"tenant": "t2"}
 	a, b := k.encrypt(*key.KeyId, "p", t1), k.encrypt(*key.KeyId, "p", t2)

@@ -76,8 +76,8 @@ func newKit(t testing.TB) *kit {
 	k.rowMAC, k.headerMAC = mac(hsm.PurposeRowMAC), mac(hsm.PurposeBlobHeader)
 	k.trail, err = audit.Open(audit.Config{Dir: filepath.Join(k.dir, "audit"), Logger: quiet})
 	k.check(err)
-	k.gate, k.rights = gate.New(k.trail, func() time.Time { return *k.now.Load() }), newRights(t)
-	k.gate.UseAuthorities(k.rights)
+	k.rights = newRights(t)
+	k.gate = gate.New(k.trail, k.rights, func() time.Time { return *k.now.Load() })
 	k.open()
 	t.Cleanup(func() {
 		k.check(k.store.Close())
@@ -182,13 +182,12 @@ func root() identity.Caller { return caller(account, region) }
 func alice() identity.Caller {
 	c := caller(account, region)
 	c.Type, c.ARN, c.UserName, c.PrincipalID = identity.IAMUser, "arn:aws:iam::"+account+":user/alice", "alice", aliceID
-	c.PolicyARNs = []string{identity.AdministratorAccess}
 	return c
 }
 
 func bob() identity.Caller {
 	c := alice()
-	c.ARN, c.UserName, c.PrincipalID, c.PolicyARNs = "arn:aws:iam::"+account+":user/bob", "bob", bobID, nil
+	c.ARN, c.UserName, c.PrincipalID = "arn:aws:iam::"+account+":user/bob", "bob", bobID
 	return c
 }
 

@@ -49,6 +49,13 @@ func carol() identity.Caller {
 	return c
 }
 
+// foreignAdmin is a user of that account who may do everything there.
+func foreignAdmin() identity.Caller {
+	c := carol()
+	c.ARN, c.UserName, c.PrincipalID = "arn:aws:iam::"+other+":user/ada", "ada", "AIDAADAEXAMPLE0000001"
+	return c
+}
+
 // session is a session of the role appRole.
 func session(name string) identity.Caller {
 	c := bob()

@@ -13,8 +13,7 @@ import (
 func TestRetireGrant(t *testing.T) {
 	k := newKit(t)
 	key := k.createKey()
-	foreignRoot, foreignAdmin := caller(other, region), carol()
-	foreignAdmin.PolicyARNs = []string{identity.AdministratorAccess}
+	foreignRoot := caller(other, region)
 	for _, tt := range []struct {
 		name              string
 		by                identity.Caller
@@ -35,10 +34,10 @@ func TestRetireGrant(t *testing.T) {
 		{"the retiring principal of another account", carol(), bob().ARN, carol().ARN, []kmsapi.GrantOperation{opDecrypt}, true},
 		{"root of another account", foreignRoot, bob().ARN, carol().ARN, []kmsapi.GrantOperation{opDecrypt}, false},
 		{"an account: its root", foreignRoot, bob().ARN, foreignRoot.ARN, []kmsapi.GrantOperation{opDecrypt}, true},
-		{"an account: its administrator", foreignAdmin, bob().ARN, foreignRoot.ARN, []kmsapi.GrantOperation{opDecrypt}, true},
+		{"an account: its administrator", foreignAdmin(), bob().ARN, foreignRoot.ARN, []kmsapi.GrantOperation{opDecrypt}, true},
 		{"an account: who may nothing there", carol(), bob().ARN, foreignRoot.ARN, []kmsapi.GrantOperation{opDecrypt}, false},
-		{"a grantee account with RetireGrant", foreignAdmin, foreignRoot.ARN, "", []kmsapi.GrantOperation{opDecrypt, opRetire}, true},
-		{"a grantee account without", foreignAdmin, foreignRoot.ARN, "", []kmsapi.GrantOperation{opDecrypt}, false},
+		{"a grantee account with RetireGrant", foreignAdmin(), foreignRoot.ARN, "", []kmsapi.GrantOperation{opDecrypt, opRetire}, true},
+		{"a grantee account without", foreignAdmin(), foreignRoot.ARN, "", []kmsapi.GrantOperation{opDecrypt}, false},
 	} {
 		for _, byToken := range []bool{true, false} {
 			name := tt.name + " by id"

@@ -19,18 +19,19 @@ const (
 	roleARN  = appRole
 )
 
-// rights are what their accounts allow the people: administrators by
-// Caller.PolicyARNs, others by the documents they were given. A test changes
-// them while nothing runs.
+// rights are what their accounts allow the people: alice and foreignAdmin
+// everything, others what they were given. A test changes them while nothing
+// runs.
 type rights struct {
 	t    testing.TB
 	docs map[string][]gate.Named // ARN of a user or role → identity policies
-	all  []gate.Named            // AdministratorAccess
 }
 
 func newRights(t testing.TB) *rights {
 	r := &rights{t: t, docs: map[string][]gate.Named{}}
-	r.all = r.named(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	for _, c := range []identity.Caller{alice(), foreignAdmin()} {
+		r.give(c.ARN, `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	}
 	return r
 }
 
@@ -57,11 +58,6 @@ func (r *rights) Authority(c identity.Caller) (*gate.Authority, error) {
 	a := &gate.Authority{Identity: r.docs[c.ARN]}
 	if c.Session != nil {
 		a.Identity = r.docs[c.Session.RoleARN]
-	}
-	for _, arn := range c.PolicyARNs {
-		if arn == identity.AdministratorAccess {
-			a.Identity = r.all
-		}
 	}
 	return a, nil
 }

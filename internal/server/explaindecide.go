@@ -43,8 +43,7 @@ func (l *looked) explain(q question) Explanation {
 // says. (A session's policies are taken from the authority that was made for the
 // question, so it is asked with that.)
 func (l *looked) message(q question) string {
-	g := gate.New(nil, l.clock)
-	g.UseAuthorities(only{q.authority})
+	g := gate.New(nil, only{q.authority}, l.clock)
 	err := g.Begin(q.caller, gate.Operation{}).Permits(q.Request)
 	if e, ok := errors.AsType[*awserr.Error](err); ok {
 		return e.Message

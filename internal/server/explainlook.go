@@ -61,7 +61,7 @@ func lookInto(ctx context.Context, cfg Config) (_ *looked, err error) {
 			return nil, err
 		}
 	}
-	l := &looked{store: st, gate: gate.New(nil, cfg.Clock), clock: cfg.Clock}
+	l := &looked{store: st, clock: cfg.Clock}
 	for region := range c.Records {
 		l.regions = append(l.regions, region)
 	}
@@ -73,7 +73,7 @@ func lookInto(ctx context.Context, cfg Config) (_ *looked, err error) {
 	if l.iam, err = iam.New(ctx, iam.Config{Store: st, Module: c.Module, RowMAC: c.RowMAC, Clock: cfg.Clock}); err != nil {
 		return nil, err
 	}
-	l.gate.UseAuthorities(l.iam)
+	l.gate = gate.New(nil, l.iam, cfg.Clock)
 	l.kms, err = kms.New(kms.Config{
 		Store: st, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC, Gate: l.gate, Regions: l.regions,
 		Principals: l.iam, Clock: cfg.Clock, Logger: slog.New(slog.DiscardHandler),

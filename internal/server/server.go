@@ -125,8 +125,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err := s.custody.KeepSettings(ctx); err != nil {
 		return err
 	}
-	c, g := s.custody, gate.New(s.trail, cfg.Clock)
-	g.UseAuthorities(s.iam)
+	c, g := s.custody, gate.New(s.trail, s.iam, cfg.Clock)
 	if err := ensureRootCredential(ctx, s.iam, cfg); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -23,6 +24,7 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -50,8 +52,10 @@ func newHandler(t *testing.T) (*kmshttp.Handler, *kms.Service) {
 	m, err := hsm.Open(hsm.Config{RootKeyFile: rootKey})
 	must(err)
 	macs := map[hsm.Purpose]*hsm.MACKey{}
-	_, err = m.NewDomainKey(region, 1)
-	must(err)
+	for _, domain := range []string{region, iam.Domain} {
+		_, err = m.NewDomainKey(domain, 1)
+		must(err)
+	}
 	for _, p := range []hsm.Purpose{hsm.PurposeRowMAC, hsm.PurposeBlobHeader} {
 		b := hsm.Binding{Purpose: p, Domain: region, KeyID: "test"}
 		token, err := m.GenerateKey(b)
@@ -68,9 +72,12 @@ func newHandler(t *testing.T) (*kmshttp.Handler, *kms.Service) {
 		must(st.Close())
 		must(trail.Close())
 	})
+	people, err := iam.New(t.Context(), iam.Config{Store: st, Module: m, RowMAC: macs[hsm.PurposeRowMAC], Clock: time.Now})
+	must(err)
+	must(people.PutAccount(t.Context(), account))
 	s, err := kms.New(kms.Config{
 		Store: st, Module: m, RowMAC: macs[hsm.PurposeRowMAC], HeaderMAC: macs[hsm.PurposeBlobHeader],
-		Gate: gate.New(trail, nil), Regions: []string{region}, Logger: quiet,
+		Gate: gate.New(trail, people, nil), Regions: []string{region}, Logger: quiet,
 	})
 	must(err)
 	return kmshttp.New(kmshttp.Config{Service: s, Logger: quiet}), s

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +33,7 @@ import (
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/hsm"
+	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
@@ -61,6 +63,8 @@ type kit struct {
 	trail   *audit.Log
 	kms     *kms.Service
 	s3      *s3.Service
+	iam     *iam.Service
+	callers map[string]identity.Caller // by access key
 	disk    *diskstore.Store
 	handler *s3http.Handler
 	server  *httptest.Server
@@ -90,40 +94,39 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// callers by access key.
+// callers by access key. A kit's own have the unique ids of its users.
 var callers = map[string]identity.Caller{
 	"AKIAROOT":  {Type: identity.Root, AccountID: account, ARN: identity.RootARN(account), PrincipalID: account},
 	"AKIAOTHER": {Type: identity.Root, AccountID: other, ARN: identity.RootARN(other), PrincipalID: other},
-	"AKIANOONE": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/noone", UserName: "noone", PrincipalID: "AIDA11111111111111111"},
-	"AKIAADMIN": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/admin", UserName: "admin", PrincipalID: "AIDA22222222222222222",
-		PolicyARNs: []string{identity.AdministratorAccess}},
-	"AKIAALIEN": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/alien", UserName: "alien", PrincipalID: "AIDA33333333333333333"},
-	"AKIAALADM": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/aladm", UserName: "aladm", PrincipalID: "AIDA44444444444444444",
-		PolicyARNs: []string{identity.AdministratorAccess}},
+	"AKIANOONE": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/noone", UserName: "noone"},
+	"AKIAADMIN": {Type: identity.IAMUser, AccountID: account, ARN: "arn:aws:iam::" + account + ":user/admin", UserName: "admin"},
+	"AKIAALIEN": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/alien", UserName: "alien"},
+	"AKIAALADM": {Type: identity.IAMUser, AccountID: other, ARN: "arn:aws:iam::" + other + ":user/aladm", UserName: "aladm"},
 }
 
-// directory knows the callers as principals of bucket policies.
-type directory struct{}
+// administrators are the users who may do everything in their account; the
+// others may do nothing.
+var administrators = []string{"admin", "aladm"}
 
-func (directory) UniqueID(arn string) (string, bool) {
-	for _, c := range callers {
-		if c.Type == identity.IAMUser && c.ARN == arn {
-			return c.PrincipalID, true
+// putPeople stores the accounts and users of callers.
+func (k *kit) putPeople() {
+	k.t.Helper()
+	k.callers = maps.Clone(callers)
+	k.check(k.iam.PutAccount(k.t.Context(), account))
+	k.check(k.iam.PutAccount(k.t.Context(), other))
+	for key, c := range k.callers {
+		if c.Type != identity.IAMUser {
+			continue
 		}
-	}
-	return "", false
-}
-
-func (directory) ARN(id string) (string, bool) {
-	for _, c := range callers {
-		if c.Type == identity.IAMUser && c.PrincipalID == id {
-			return c.ARN, true
+		u := iam.User{Account: c.AccountID, Name: c.UserName}
+		if slices.Contains(administrators, u.Name) {
+			u.PolicyARNs = []string{identity.AdministratorAccess}
 		}
+		k.check(k.iam.PutUser(k.t.Context(), u))
+		c.PrincipalID, _ = k.iam.UniqueID(c.ARN)
+		k.callers[key] = c
 	}
-	return "", false
 }
-
-func (directory) HasAccount(id string) bool { return id == account || id == other }
 
 func newKit(t testing.TB) *kit {
 	t.Helper()
@@ -171,7 +174,10 @@ func newKit(t testing.TB) *kit {
 			}
 		}
 	})
-	g := gate.New(k.trail, clock)
+	k.iam, err = iam.New(t.Context(), iam.Config{Store: k.store, Module: module, RowMAC: rowMAC, Clock: clock})
+	k.check(err)
+	k.putPeople()
+	g := gate.New(k.trail, k.iam, clock)
 	k.kms, err = kms.New(kms.Config{
 		Store: k.store, Module: module, RowMAC: rowMAC, HeaderMAC: mac(hsm.PurposeBlobHeader), Gate: g,
 		Regions: []string{region, region2}, Clock: clock, Logger: logger,
@@ -180,7 +186,7 @@ func newKit(t testing.TB) *kit {
 	k.disk, err = diskstore.Open(filepath.Join(k.dir, "objects"))
 	k.check(err)
 	k.s3, err = s3.New(s3.Config{
-		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms, &k.opening}, Objects: k.disk, Gate: g, Principals: directory{},
+		Store: k.store, RowMAC: rowMAC, RecordKeys: records, Keys: keys{k.kms, &k.opening}, Objects: k.disk, Gate: g, Principals: k.iam,
 		Regions: []string{region, region2}, Clock: clock, Logger: logger,
 	})
 	k.check(err)
@@ -239,7 +245,7 @@ func (k *kit) serve(w http.ResponseWriter, r *http.Request) {
 		k.handler.WriteError(w, r, id, err)
 		return
 	}
-	c := callers[sig.KeyID]
+	c := k.callers[sig.KeyID]
 	c.RequestID, c.Region, c.Host, c.UserAgent, c.AuthMethod, c.AccessKeyID = id, sig.Region, r.Host, r.UserAgent(), "AuthHeader", sig.KeyID
 	c.TLSVersion, c.SourceIP = "TLSv1.3", "192.0.2.1"
 	c.Signed, c.PayloadHash, c.Referer = sig.Time, sig.PayloadHash, r.Referer()

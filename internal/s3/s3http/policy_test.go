@@ -46,7 +46,7 @@ func TestPolicyOfABucket(t *testing.T) {
 	row := k.row(store.BucketPolicies, bucket)
 	var doc struct{ Policy []byte }
 	k.check(json.Unmarshal(row.Doc, &doc))
-	if stored := string(doc.Policy); strings.Contains(stored, "user/noone") || !strings.Contains(stored, callers["AKIANOONE"].PrincipalID) {
+	if stored := string(doc.Policy); strings.Contains(stored, "user/noone") || !strings.Contains(stored, k.callers["AKIANOONE"].PrincipalID) {
 		t.Errorf("%s is stored, want the unique id of the user in it and not the name", stored)
 	}
 	resp := k.raw("GET", "/bucket?policy", nil, "")

@@ -25,6 +25,12 @@ var alice = identity.Caller{
 	SourceIP: "192.0.2.1", UserAgent: "test", AuthMethod: "AuthHeader",
 }
 
+// nobody has policies: gate.Authorities under which only what needs no permission
+// can be done.
+type nobody struct{}
+
+func (nobody) Authority(identity.Caller) (*gate.Authority, error) { return new(gate.Authority), nil }
+
 func newTrail(t *testing.T) (*audit.Log, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +44,7 @@ func newTrail(t *testing.T) (*audit.Log, string) {
 
 func serve(trail *audit.Log, log *bytes.Buffer, c identity.Caller, form string) *httptest.ResponseRecorder {
 	clock := func() time.Time { return time.Date(2026, 11, 23, 11, 2, 3, 0, time.UTC) }
-	h := New(sts.New(sts.Config{Gate: gate.New(trail, clock), Clock: clock}), slog.New(slog.NewTextHandler(log, nil)), nil)
+	h := New(sts.New(sts.Config{Gate: gate.New(trail, nobody{}, clock), Clock: clock}), slog.New(slog.NewTextHandler(log, nil)), nil)
 	values, err := url.ParseQuery(form)
 	if err != nil {
 		panic(err)
@@ -117,7 +123,7 @@ func TestNoTrailNoAnswer(t *testing.T) {
 // TestStatuses walks the codes of the API.
 func TestStatuses(t *testing.T) {
 	trail, _ := newTrail(t)
-	h := New(sts.New(sts.Config{Gate: gate.New(trail, nil)}), slog.New(slog.DiscardHandler), nil)
+	h := New(sts.New(sts.Config{Gate: gate.New(trail, nobody{}, nil)}), slog.New(slog.DiscardHandler), nil)
 	for code, want := range map[awserr.Code]int{
 		stsapi.AccessDenied: 403, stsapi.ExpiredToken: 403, stsapi.IncompleteSignature: 400, stsapi.InternalFailure: 500,
 		stsapi.InvalidAction: 400, stsapi.InvalidClientTokenId: 403, stsapi.MalformedInput: 400, stsapi.MissingAction: 400,
