@@ -91,7 +91,7 @@ var external = map[string][]string{
 	"cmd/strongroom":           {"github.com/spf13/cobra"},
 	"internal/server":          {"github.com/goccy/go-yaml", "github.com/prometheus/client_golang", "golang.org/x/sys"},
 	"internal/store/sqlite":    {"modernc.org/sqlite"},
-	"internal/hsm":             {"golang.org/x/sys"},
+	"internal/hsm":             {"filippo.io/mldsa", "github.com/decred/dcrd/dcrec/secp256k1/v4", "github.com/emmansun/gmsm", "golang.org/x/sys"},
 	"internal/s3":              {"github.com/cespare/xxhash/v2", "github.com/minio/crc64nvme", "github.com/zeebo/xxh3"},
 	"internal/store/storetest": {"pgregory.net/rapid"},           // a test kit
 	"internal/bench":           {"github.com/aws/aws-sdk-go-v2"}, // a client, as in tests

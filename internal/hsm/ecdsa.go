@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 )
@@ -34,6 +35,19 @@ func newEC(t KeyType, key *ecdsa.PrivateKey) (privateKey, error) {
 	return k, nil
 }
 
+// curve returns the NIST curve of a key type, nil for other types.
+func (t KeyType) curve() elliptic.Curve {
+	switch t {
+	case P256:
+		return elliptic.P256()
+	case P384:
+		return elliptic.P384()
+	case P521:
+		return elliptic.P521()
+	}
+	return nil
+}
+
 func generateEC(t KeyType) (privateKey, error) {
 	key, err := ecdsa.GenerateKey(t.curve(), rand.Reader)
 	if err != nil {
@@ -48,19 +62,6 @@ func parseEC(t KeyType, scalar []byte) (privateKey, error) {
 		return nil, errPrivateKey
 	}
 	return newEC(t, key)
-}
-
-// importEC takes a key that x509 has parsed.
-func importEC(t KeyType, key *ecdsa.PrivateKey) (privateKey, error) {
-	if key.Curve != t.curve() {
-		return nil, errPrivateKey
-	}
-	scalar, err := key.Bytes()
-	if err != nil {
-		return nil, errPrivateKey
-	}
-	defer clear(scalar)
-	return parseEC(t, scalar)
 }
 
 // material is the private scalar, big-endian, as long as the curve's order.

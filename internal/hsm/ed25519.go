@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/asn1"
 	"slices"
 )
 
@@ -22,6 +23,9 @@ const (
 	mechEd25519ph Mechanism = "ED25519_PH_SHA_512"
 )
 
+// ed25519Seed is the size in bytes of a seed.
+const ed25519Seed = ed25519.SeedSize
+
 // The options of Ed25519 and Ed25519ph.
 var (
 	pure      = &ed25519.Options{}
@@ -34,21 +38,22 @@ type ed25519Key struct {
 	public ed25519.PublicKey
 }
 
-func newEd25519(key ed25519.PrivateKey) privateKey {
-	return &ed25519Key{key, key.Public().(ed25519.PublicKey)}
-}
-
-func generateEd25519() privateKey {
-	seed := randomBytes(ed25519.SeedSize)
-	defer clear(seed)
-	return newEd25519(ed25519.NewKeyFromSeed(seed))
-}
-
 func parseEd25519(seed []byte) (privateKey, error) {
-	if len(seed) != ed25519.SeedSize {
+	if len(seed) != ed25519Seed {
 		return nil, errPrivateKey
 	}
-	return newEd25519(ed25519.NewKeyFromSeed(seed)), nil
+	key := ed25519.NewKeyFromSeed(seed)
+	return &ed25519Key{key, key.Public().(ed25519.PublicKey)}, nil
+}
+
+// importEd25519 reads the CurvePrivateKey of RFC 8410.
+func importEd25519(info privateKeyInfo) (privateKey, error) {
+	var seed []byte
+	rest, err := asn1.Unmarshal(info.PrivateKey, &seed)
+	if err != nil || len(rest) > 0 || len(info.Algorithm.Parameters.FullBytes) > 0 {
+		return nil, errPrivateKey
+	}
+	return parseEd25519(seed)
 }
 
 // material is the seed: the private key of RFC 8032, section 5.1.5.

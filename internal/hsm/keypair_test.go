@@ -12,7 +12,7 @@ import (
 )
 
 // pairTypes are the types of key pairs.
-var pairTypes = []KeyType{RSA2048, RSA3072, RSA4096, P256, P384, P521, Ed25519}
+var pairTypes = []KeyType{RSA2048, RSA3072, RSA4096, P256, P384, P521, Secp256k1, Ed25519, MLDSA44, MLDSA65, MLDSA87, SM2}
 
 // signatureUse is a mechanism with a form of message that it takes.
 type signatureUse struct {
@@ -35,7 +35,7 @@ func signatureUses(t KeyType) []signatureUse {
 			}
 		}
 		return all
-	case P256:
+	case P256, Secp256k1:
 		return hashed("ECDSA_SHA_256", 32)
 	case P384:
 		return hashed("ECDSA_SHA_384", 48)
@@ -43,6 +43,10 @@ func signatureUses(t KeyType) []signatureUse {
 		return hashed("ECDSA_SHA_512", 64)
 	case Ed25519:
 		return []signatureUse{{mechEd25519, Raw, 0}, {mechEd25519ph, Digest, 64}}
+	case MLDSA44, MLDSA65, MLDSA87:
+		return []signatureUse{{mechMLDSA, Raw, 0}, {mechMLDSA, ExternalMu, 64}}
+	case SM2:
+		return hashed(mechSM2DSA, 32)
 	}
 	return nil
 }
@@ -370,7 +374,7 @@ func TestRSAEncryption(t *testing.T) {
 
 func TestAgree(t *testing.T) {
 	m := openTestModule(t)
-	sizes := map[KeyType]int{P256: 32, P384: 48, P521: 66}
+	sizes := map[KeyType]int{P256: 32, P384: 48, P521: 66, SM2: 32}
 	for keyType, size := range sizes {
 		ours, _ := newTestPair(t, m, keyType)
 		private, public, err := m.NewDataKeyPair(keyType)

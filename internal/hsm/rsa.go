@@ -59,14 +59,18 @@ func parseRSA(t KeyType, material []byte) (privateKey, error) {
 	return &rsaKey{k}, nil
 }
 
-// importRSA takes a key that x509 has parsed: n is the product of the primes,
-// and d and the CRT values fit. It tests what x509 does not, and brings the
+// importRSA reads a key whose n, d and CRT values x509 finds to fit the primes.
+// It tests what x509 does not, and brings the
 // parts that can be written in several ways into one form, so that a key has
 // one material id: the larger prime first, d the inverse of e modulo λ(n)
 // (FIPS 186-5, A.1.1).
-func importRSA(t KeyType, k *rsa.PrivateKey) (privateKey, error) {
+func importRSA(t KeyType, info privateKeyInfo) (privateKey, error) {
+	k, err := x509.ParsePKCS1PrivateKey(info.PrivateKey)
+	if err != nil {
+		return nil, errPrivateKey
+	}
 	bits := t.rsaBits()
-	if bits == 0 || k.N.BitLen() != bits || k.E != rsaExponent || len(k.Primes) != 2 {
+	if k.N.BitLen() != bits || k.E != rsaExponent || len(k.Primes) != 2 {
 		return nil, errPrivateKey
 	}
 	p, q := new(big.Int).Set(k.Primes[0]), new(big.Int).Set(k.Primes[1])
