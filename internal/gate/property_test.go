@@ -25,7 +25,7 @@ var principals = []string{"*", accountRoot, otherAccount, alice.ARN, mallory.ARN
 
 func drawStatement(t *rapid.T, principal bool) statement {
 	actions := rapid.SampledFrom([]string{"*", "kms:*", "kms:Decrypt", "s3:GetObject", "s3:PutBucketPolicy", "ec2:*"})
-	s := allow(actions.Draw(t, "action"))
+	s := allow(actions.Draw(t, "action")).on(rapid.SampledFrom([]string{"*", "*", keyARN, object, "arn:aws:s3:::reports/*"}).Draw(t, "resource"))
 	if rapid.IntRange(0, 3).Draw(t, "effect") == 0 {
 		s.effect = "Deny"
 	}
@@ -111,6 +111,19 @@ func (w world) decide(t testing.TB) Decision {
 	d, x := Decide(a, c, r), Explain(a, c, r)
 	if x.Decision != d {
 		t.Fatalf("Explain decides %+v, Decide %+v", x.Decision, d)
+	}
+	// A call makes all its decisions in one place, which the last must not mark.
+	var e evaluation
+	e.begin(&c, nil)
+	for _, other := range []struct{ action, resource string }{{"s3:GetObject", object}, {"kms:Decrypt", object}, {"s3:GetObject", keyARN}} {
+		before := r
+		before.Action, before.Resource = other.action, other.resource
+		e.ask(a, endpointDocument(c.Endpoint), before)
+		_ = e.decide()
+		e.ask(a, endpointDocument(c.Endpoint), r)
+		if got := e.decide(); got != d {
+			t.Fatalf("after a request for %s on %s it decides %+v, and %+v alone", other.action, other.resource, got, d)
+		}
 	}
 	return d
 }

@@ -55,6 +55,9 @@ func expect(t *testing.T, d *policy.Document, r *policy.Request, want bool) {
 	if concluded := policy.Conclude(traces); concluded != out {
 		t.Errorf("Evaluate says %+v, Explain %+v", out, concluded)
 	}
+	if naive := d.Naive(r, naiveMatch); naive != out {
+		t.Errorf("Evaluate says %+v, every statement in turn %+v", out, naive)
+	}
 }
 
 // sourced fails when a case does not say where it is from.

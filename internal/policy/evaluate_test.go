@@ -8,7 +8,8 @@ import (
 )
 
 // FuzzEvaluate: whatever a document and a request say, Evaluate answers what
-// Explain explains, also once the document is stored.
+// Explain explains and every statement in turn says, also once the document is
+// stored.
 func FuzzEvaluate(f *testing.F) {
 	for _, c := range operatorCases()[:40] {
 		for key, values := range c.context {
@@ -36,6 +37,9 @@ func FuzzEvaluate(f *testing.F) {
 			out := d.Evaluate(r)
 			if concluded := policy.Conclude(d.Explain(r)); out != concluded {
 				t.Fatalf("Evaluate says %+v, Explain %+v", out, concluded)
+			}
+			if naive := d.Naive(r, naiveMatch); out != naive {
+				t.Fatalf("Evaluate says %+v, every statement in turn %+v", out, naive)
 			}
 			if err != nil {
 				continue
