@@ -2,57 +2,6 @@ package policy
 
 import "bytes"
 
-// index finds the statements that may concern an action, so that a document
-// that is mostly about other actions costs little.
-type index struct {
-	exact    map[string][]uint32 // lower-case action → statements that name it without wildcards
-	services map[string][]uint32 // vendor → statements with wildcards or NotAction that may concern it
-	other    []uint32            // the same for a vendor that services has not
-}
-
-func newIndex(statements []Statement) index {
-	x := index{exact: map[string][]uint32{}, services: map[string][]uint32{}}
-	for i := range statements {
-		for j := range statements[i].actions {
-			x.services[statements[i].actions[j].vendor] = nil
-		}
-	}
-	delete(x.services, "")
-	for i := range statements {
-		s := &statements[i]
-		everywhere := s.notAction
-		vendors := map[string]bool{}
-		for j := range s.actions {
-			switch a := &s.actions[j]; {
-			case s.notAction:
-			case a.vendor == "":
-				everywhere = true
-			case a.exact():
-				x.exact[a.glob] = add(x.exact[a.glob], i)
-			default:
-				vendors[a.vendor] = true
-			}
-		}
-		if everywhere {
-			x.other = add(x.other, i)
-		}
-		for v := range x.services {
-			if everywhere || vendors[v] {
-				x.services[v] = add(x.services[v], i)
-			}
-		}
-	}
-	return x
-}
-
-// add adds statement i to a list in growing order, once.
-func add(list []uint32, i int) []uint32 {
-	if len(list) > 0 && list[len(list)-1] == uint32(i) {
-		return list
-	}
-	return append(list, uint32(i))
-}
-
 // maxAction is longer than any action there is.
 const maxAction = 128
 
@@ -60,40 +9,45 @@ const maxAction = 128
 // policy variables take part it does not allocate.
 func (d *Document) Evaluate(r *Request) Outcome {
 	var out Outcome
-	action := r.lowerAction()
-	var exact []uint32
-	if len(d.index.exact) > 0 {
-		exact = d.index.exact[string(action)]
-	}
-	other, ok := d.index.services[string(action[:max(bytes.IndexByte(action, ':'), 0)])]
-	if !ok {
-		other = d.index.other
-	}
-	for len(exact) > 0 || len(other) > 0 {
-		switch {
-		case len(other) == 0 || len(exact) > 0 && exact[0] < other[0]:
-			d.consider(&out, &d.statements[exact[0]], r, nil)
-			exact = exact[1:]
-		case len(exact) > 0 && exact[0] == other[0]:
-			exact = exact[1:]
-		default:
-			d.consider(&out, &d.statements[other[0]], r, action)
-			other = other[1:]
+	action, vendor := r.lowerAction()
+	exact, ofVendor, always := d.index.exact.find(r.actionHash, action), d.index.vendors.find(r.vendorHash, vendor), d.index.always
+	for min(exact[0], ofVendor[0], always[0]) != endOfList {
+		if len(d.screen.needs) > 0 {
+			r.search()
 		}
+		exact = d.run(&out, r, exact, min(ofVendor[0], always[0]), nil)
+		ofVendor = d.run(&out, r, ofVendor, min(exact[0], always[0]), action)
+		always = d.run(&out, r, always, min(exact[0], ofVendor[0]), action)
 	}
 	return out
 }
 
-// lowerAction returns the action in lower case.
-func (r *Request) lowerAction() []byte {
-	if len(r.Action) > maxAction {
-		return appendLower(nil, r.Action)
+// run considers the statements of a list up to the next of the other lists, and
+// returns what is left: together they are considered in the order of the
+// document. One that is in two lists is considered twice, which says nothing new.
+func (d *Document) run(out *Outcome, r *Request, list []uint32, next uint32, action []byte) []uint32 {
+	for ; list[0] <= next && list[0] != endOfList; list = list[1:] {
+		if i := list[0]; d.screen.passes(i, &r.found) {
+			d.consider(out, &d.statements[i], r, action)
+		}
 	}
+	return list
+}
+
+// lowerAction returns the action in lower case and what of it is the vendor, and
+// sets their hashes.
+func (r *Request) lowerAction() (action, vendor []byte) {
+	action = r.room[:0]
 	if r.lowered != r.Action {
 		r.lowered = r.Action
-		appendLower(r.room[:0], r.Action)
+		action = appendLower(action, r.Action)
+		r.vendorLen = max(bytes.IndexByte(action, ':'), 0)
+		r.actionHash, r.vendorHash = hash(action), hash(action[:r.vendorLen])
+	} else if len(r.Action) > maxAction {
+		action = appendLower(action, r.Action)
 	}
-	return r.room[:len(r.Action)]
+	action = action[:len(r.Action)]
+	return action, action[:r.vendorLen]
 }
 
 // appendLower appends s to dst with its ASCII letters in lower case.

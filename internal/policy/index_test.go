@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,5 +217,56 @@ func TestNextRequest(t *testing.T) {
 				t.Errorf("request %d: got %+v, want allowed %v, denied %v", i, out, tt.allowed, tt.denied)
 			}
 		}
+	}
+}
+
+// TestIndexIsLinear: what a document is compiled to grows as its text does, also
+// with many services and statements about all of them.
+func TestIndexIsLinear(t *testing.T) {
+	size := func(n int) (text, index int) {
+		var statements []string
+		for i := range n {
+			statements = append(statements,
+				fmt.Sprintf(`{"Effect":"Allow","Action":["v%d:*","v%[1]d:Get","*"],"Resource":["arn:aws:v%[1]d:*","*"]}`, i),
+				fmt.Sprintf(`{"Effect":"Deny","NotAction":["v%d:*","w%[1]d:Get"],"NotResource":"arn:aws:v%[1]d:*"}`, i))
+		}
+		d := parse(t, policy.Identity, `{"Statement":[`+strings.Join(statements, ",")+`]}`)
+		return len(d.Text()), d.IndexSize()
+	}
+	text, index := size(64)
+	longText, longIndex := size(1024)
+	if got, want := float64(longIndex)/float64(index), 1.1*float64(longText)/float64(text); got > want {
+		t.Errorf("a text %.1f times as long has an index %.1f times as long", want/1.1, got)
+	}
+}
+
+// TestScreen: of many statements about resources of the same service and account
+// few are left to be compared, and all that match.
+func TestScreen(t *testing.T) {
+	for _, tt := range []struct{ name, pattern, resource string }{
+		{"other keys", "arn:aws:kms:us-east-1:111122223333:key/%08[1]x-12ab-34cd-56ef-1234567890ab", keyARN},
+		{"other keys in any region", "arn:aws:kms:*:111122223333:key/%08[1]x-12ab-34cd-56ef-1234567890ab", keyARN},
+		{"other things in any region", "arn:aws:kms:*:111122223333:thing/%[1]d-*", keyARN},
+		{"objects of other buckets", "arn:aws:s3:::amzn-s3-demo-bucket-%[1]d/*", "arn:aws:s3:::amzn-s3-demo-bucket-xy/photos/a.jpg"},
+		{"objects of other ends", "arn:aws:s3:::*/photos/*.%03[1]d", "arn:aws:s3:::amzn-s3-demo-bucket/photos/2026/a.jpg"},
+		{"several each", `arn:aws:s3:::bucket-%[1]d","arn:aws:s3:::bucket-%[1]d/${aws:username}/*`, "arn:aws:s3:::bucket-xy/ann/a"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var statements []string
+			for i := range 190 {
+				statements = append(statements, fmt.Sprintf(`{"Effect":"Allow","Action":"*","Resource":["`+tt.pattern+`"]}`, i))
+			}
+			all := func(more ...string) *policy.Document {
+				return parse(t, policy.Identity, `{"Version":"2012-10-17","Statement":[`+strings.Join(slices.Concat(statements, more), ",")+`]}`)
+			}
+			few := all().Passing(tt.resource)
+			if few > 190/8 {
+				t.Errorf("%d statements of 190 are left to compare", few)
+			}
+			if got := all(`{"Effect":"Deny","Action":"*","Resource":"`+tt.resource+`"}`, `{"Effect":"Deny","Action":"*","Resource":["arn:aws:x:*","arn:*:?*"]}`,
+				`{"Effect":"Deny","Action":"*","NotResource":"arn:aws:x:*"}`, `{"Effect":"Deny","Action":"*","Resource":"*"}`).Passing(tt.resource); got != few+4 {
+				t.Errorf("with 4 statements that match, %d are left, and should be %d", got, few+4)
+			}
+		})
 	}
 }

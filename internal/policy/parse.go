@@ -78,7 +78,7 @@ func (d *Document) parse() error {
 		}
 		sids[s.Sid] = true
 	}
-	d.index = newIndex(d.statements)
+	d.index, d.screen = newIndex(d.statements), newScreen(d.statements)
 	return nil
 }
 

@@ -30,10 +30,14 @@ type Request struct {
 	Principal Principal // read by documents that name principals
 	Context   Context
 
-	// The action in lower case, made when a document first asks: the next
-	// documents are asked about the same one.
-	lowered string
-	room    [maxAction]byte
+	// The action in lower case, and what is in the resource, made when a document
+	// first asks: the next documents are asked about the same.
+	lowered                string // the action that room, vendorLen and the hashes are of
+	room                   [maxAction]byte
+	vendorLen              int
+	actionHash, vendorHash uint64
+	searched               string // the resource that found is of
+	found                  trigrams
 }
 
 // Principal is a caller as documents name it. Fields that it has not are empty.
@@ -109,6 +113,7 @@ type Document struct {
 	statements []Statement
 	names      []named // the principals of type AWS, in the order of the text
 	index      index
+	screen     screen
 }
 
 // named is a principal of type AWS and where its string, quotes included,
