@@ -89,9 +89,9 @@ func (c *Call) AddResource(arn, account, typ string) {
 	c.resources = append(c.resources, audit.Resource{AccountID: account, Type: typ, ARN: arn})
 }
 
-// Committed says that the record of the call is in the store's transaction, and
-// the transaction committed. Finish then writes nothing: the record reaches the
-// trail with the change.
+// Committed says that the records of the call are in the store's transaction,
+// and the transaction committed. Finish then writes nothing: the records reach
+// the trail with the change.
 func (c *Call) Committed() { c.committed = true }
 
 // Streaming writes the record of a call that is allowed, before the first byte
@@ -107,7 +107,8 @@ func (c *Call) Streaming() error {
 }
 
 // Finish writes the record of the call with its outcome, nil or the error that
-// is about to be answered, unless Committed was called. It returns err; or
+// is about to be answered, and those of other accounts (see Share), unless
+// Committed was called. It returns err; or
 // ErrTrail when the trail cannot be written, and then the caller must answer an
 // internal error and nothing else. A second call panics.
 func (c *Call) Finish(err error) error {
@@ -116,15 +117,8 @@ func (c *Call) Finish(err error) error {
 	}
 	c.finished = true
 	if !c.committed {
-		if trailErr := c.write(err); trailErr != nil {
+		if trailErr := c.writeAll(err); trailErr != nil {
 			err = trailErr
-		}
-	}
-	if err == nil {
-		for _, account := range c.owners {
-			if err = c.append(c.ownerRecord(c.record(nil), account)); err != nil {
-				break
-			}
 		}
 	}
 	if err != nil && c.gate.failed != nil {
@@ -160,6 +154,21 @@ const keepBuffer = 64 << 10
 
 // write appends the record for outcome err to the trail.
 func (c *Call) write(err error) error { return c.append(c.record(err)) }
+
+// writeAll appends the records for outcome err to the trail: other accounts hear
+// of a success alone.
+func (c *Call) writeAll(err error) error {
+	own := c.record(err)
+	if trailErr := c.append(own); trailErr != nil || err != nil {
+		return trailErr
+	}
+	for _, account := range c.owners {
+		if err := c.append(c.ownerRecord(own, account)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // append appends a record to the trail.
 func (c *Call) append(r audit.Record) error {

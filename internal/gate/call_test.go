@@ -91,6 +91,12 @@ func openGateOf(t testing.TB, authorities Authorities) (*Gate, *audit.Log, strin
 	return New(trail, authorities, func() time.Time { return time.Date(2026, 11, 23, 11, 2, 3, 0, time.UTC) }), trail, dir
 }
 
+// recordOf returns the record of a call for outcome err.
+func recordOf(c *Call, err error) []byte {
+	r := c.record(err)
+	return r.AppendJSON(nil)
+}
+
 // records returns what is in a trail.
 func records(t testing.TB, dir string) (rs []map[string]any) {
 	t.Helper()
@@ -182,7 +188,7 @@ func TestRecord(t *testing.T) {
 			c, err := tt.make()
 			c.stamp = &stamp{g.clock(), "66666666-7777-4888-8999-aaaaaaaaaaaa"}
 			var got bytes.Buffer
-			if err := json.Indent(&got, c.Record(err), "", "  "); err != nil {
+			if err := json.Indent(&got, recordOf(c, err), "", "  "); err != nil {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
@@ -270,8 +276,8 @@ func TestFinishWritesOneRecord(t *testing.T) {
 		{"the name KMS gives a denial", func(*Call) error { return awserr.New("AccessDeniedException", "no") }, map[string]any{"errorCode": "AccessDenied", "errorMessage": "no"}},
 		{"a code alone", func(*Call) error { return awserr.Code("DisabledException") }, map[string]any{"errorCode": "DisabledException"}},
 		{"no response in a failure", func(c *Call) error { c.ResponseElements = json.RawMessage(`{"a":1}`); return notFound }, map[string]any{"responseElements": nil}},
-		{"committed", func(c *Call) error { c.Record(nil); c.Committed(); return nil }, nil},
-		{"committed, then failed", func(c *Call) error { c.Record(nil); c.Committed(); return notFound }, nil},
+		{"committed", func(c *Call) error { c.Records(); c.Committed(); return nil }, nil},
+		{"committed, then failed", func(c *Call) error { c.Records(); c.Committed(); return notFound }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(records(t, dir))
@@ -305,7 +311,7 @@ func TestOneEvent(t *testing.T) {
 	g, _, dir := openGate(t)
 	c := g.Begin(root(account), create)
 	var made map[string]any
-	if err := json.Unmarshal(c.Record(nil), &made); err != nil {
+	if err := json.Unmarshal(c.Records()[0], &made); err != nil {
 		t.Fatal(err)
 	}
 	_ = c.Finish(errors.New("conflict"))

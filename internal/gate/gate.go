@@ -9,7 +9,7 @@
 //	call.RequestParameters = …
 //	if err := call.Authorize(gate.Request{…}); err != nil { return nil, err }
 //
-// A mutation puts call.Record(nil) into its store transaction and then says
+// A mutation puts call.Records() into its store transaction and then says
 // call.Committed(). Whatever error End leaves is what must be answered.
 package gate
 

@@ -27,15 +27,23 @@ type stamp struct {
 	eventID string
 }
 
-// Record returns the JSON of the call's CloudTrail record for outcome err, nil
-// or the error that is to be answered. Time and event id are fixed by the first
+// Records returns the JSON of the CloudTrail records of a call that succeeds, for
+// the transaction that makes its change: the call's own, and one for each account
+// that was named by Share. Time and event id of the first are fixed by the first
 // use, so that a record made for a transaction that failed and the one Finish
 // writes in its place are the same event. The caller owns the bytes.
-func (c *Call) Record(err error) []byte {
-	r := c.record(err)
-	return r.AppendJSON(make([]byte, 0, 1024))
+func (c *Call) Records() [][]byte {
+	own := c.record(nil)
+	records := [][]byte{own.AppendJSON(make([]byte, 0, 1024))}
+	for _, account := range c.owners {
+		r := c.ownerRecord(own, account)
+		records = append(records, r.AppendJSON(make([]byte, 0, 1024)))
+	}
+	return records
 }
 
+// record is the call's own record for outcome err, nil or the error that is to
+// be answered.
 func (c *Call) record(err error) audit.Record {
 	if c.stamp == nil {
 		c.stamp = &stamp{c.gate.clock(), uuid.New()}

@@ -94,35 +94,40 @@ func TestShareTellsOwnersOfTheirOwn(t *testing.T) {
 	}
 }
 
-// The record of a change is in its transaction; that of the owner is written
-// when the call is finished.
+// The records of a change are in its transaction, the owners' too.
 func TestShareCommitted(t *testing.T) {
 	g, trail, dir := openGate(t)
 	c := g.Begin(user(account, "alice"), create)
 	c.Share(foreign)
-	if err := trail.AppendChange(1, c.Record(nil)); err != nil {
-		t.Fatal(err)
+	for i, r := range c.Records() {
+		if err := trail.AppendChange(int64(i+1), r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.Committed()
 	if err := c.Finish(nil); err != nil {
 		t.Fatal(err)
 	}
 	rs := records(t, dir)
-	if len(rs) != 2 || rs[0]["sharedEventID"] == nil || rs[0]["sharedEventID"] != rs[1]["sharedEventID"] || rs[1]["recipientAccountId"] != foreign {
+	if len(rs) != 2 || rs[0]["sharedEventID"] == nil || rs[0]["sharedEventID"] != rs[1]["sharedEventID"] || rs[0]["eventID"] == rs[1]["eventID"] || rs[1]["recipientAccountId"] != foreign {
 		t.Errorf("the records are %v", rs)
 	}
 }
 
-// Without the owner's record there is no answer.
+// Without the owner's record there is no answer, unless it is in a transaction.
 func TestShareWithoutTrail(t *testing.T) {
 	g, trail, _ := openGate(t)
-	c := g.Begin(user(account, "alice"), create)
-	c.Share(foreign)
-	c.Committed()
 	if err := trail.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Finish(nil); !errors.Is(err, ErrTrail) {
-		t.Errorf("Finish returned %v, want ErrTrail", err)
+	for _, committed := range []bool{false, true} {
+		c := g.Begin(user(account, "alice"), create)
+		c.Share(foreign)
+		if committed {
+			c.Committed()
+		}
+		if err := c.Finish(nil); errors.Is(err, ErrTrail) == committed {
+			t.Errorf("committed is %v: Finish returned %v", committed, err)
+		}
 	}
 }

@@ -55,8 +55,8 @@ func (s *Service) setState(ctx context.Context, call *gate.Call, keyID string, s
 	})
 }
 
-// commit runs one mutation in a transaction that also holds the call's record,
-// so that no change is without one whenever the process dies. When fn changed
+// commit runs one mutation in a transaction that also holds the call's records,
+// so that no change is without them whenever the process dies. When fn changed
 // nothing, the record is written like that of a read.
 //
 // Made are the ARNs of what fn makes. They are in the record of the change
@@ -68,15 +68,15 @@ func (s *Service) commit(ctx context.Context, call *gate.Call, fn func(*kmsdb.Tx
 		if err != nil || !changed {
 			return err
 		}
-		record := call.Record(nil) // fixes time and event id, of the copy too
+		records := call.Records() // fixes time and event id, of the copy too
 		if len(made) > 0 {
 			done := *call
 			for _, arn := range made {
 				done.AddResource(arn, call.Caller.AccountID, resourceType)
 			}
-			record = done.Record(nil)
+			records = done.Records()
 		}
-		tx.SetRecord(record)
+		tx.SetRecord(records...)
 		recorded = true
 		return nil
 	})

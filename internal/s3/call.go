@@ -59,7 +59,7 @@ func (c *call) settle(err error) error {
 // errInDoubt says that it is open whether a transaction was stored.
 var errInDoubt = errors.New("s3: the commit failed and may still have been stored")
 
-// update runs a mutation with its audit record in the same transaction. The
+// update runs a mutation with its audit records in the same transaction. The
 // error is errInDoubt when nobody knows whether it was stored; with any other
 // error it was not.
 func (c *call) update(ctx context.Context, fn func(tx *store.Tx) error) error {
@@ -69,7 +69,7 @@ func (c *call) update(ctx context.Context, fn func(tx *store.Tx) error) error {
 			return err
 		}
 		c.AdditionalEventData = c.additional()
-		tx.SetRecord(c.Record(nil))
+		tx.SetRecord(c.Records()...)
 		done = true
 		return nil
 	})

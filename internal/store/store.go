@@ -100,8 +100,9 @@ type Change struct {
 	Table Table
 	Key   string
 	Rev   int64 // the row's revision since; 0 after a delete
-	// Record is the audit record (JSON) of the transaction. At most one
-	// change of a transaction, its first, carries it; it is nil elsewhere.
+	// Record is the audit record (JSON) of the transaction. Its first change
+	// carries it, and is there again for each further record that the transaction
+	// has; it is nil elsewhere.
 	Record []byte
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type Tx struct {
 	guards  map[Table]func(*Tx, *Row) error
 	now     time.Time
 	changes []Change
-	record  []byte
+	records [][]byte
 	err     error // why the transaction is lost; ErrTxDone after its end
 }
 
@@ -106,21 +107,27 @@ func (tx *Tx) DeleteUnlogged(t Table, key string) error {
 	return err
 }
 
-// SetRecord makes record, an audit record in JSON, part of the transaction's
-// first change; the last call counts. A transaction that has a record and no
+// SetRecord makes an audit record, in JSON, part of the transaction's first
+// change; the last call counts. When there are more, as for a call that several
+// accounts are told of, the first change is in the feed once for each: the number
+// of a change is that of one record. A transaction that has a record and no
 // change fails with [ErrNoChange].
-func (tx *Tx) SetRecord(record []byte) { tx.record = record }
+func (tx *Tx) SetRecord(records ...[]byte) { tx.records = records }
 
 // finish writes the change feed. It comes last, when the record is complete.
 func (tx *Tx) finish() error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if len(tx.record) > 0 {
+	if len(tx.records) > 0 {
 		if len(tx.changes) == 0 {
 			return ErrNoChange
 		}
-		tx.changes[0].Record = tx.record
+		// Next to the first, not at the end: its row may have changed again since.
+		tx.changes = slices.Insert(tx.changes, 0, slices.Repeat(tx.changes[:1], len(tx.records)-1)...)
+		for i, record := range tx.records {
+			tx.changes[i].Record = record
+		}
 	}
 	for i := range tx.changes {
 		if err := tx.addChange(&tx.changes[i]); err != nil {

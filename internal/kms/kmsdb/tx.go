@@ -26,8 +26,9 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 // In returns the transaction for a caller that has begun it elsewhere.
 func (d *DB) In(tx *store.Tx) *Tx { return &Tx{tx, d.mac} }
 
-// SetRecord puts the audit record of the transaction beside its first change.
-func (t *Tx) SetRecord(record []byte) { t.tx.SetRecord(record) }
+// SetRecord puts the audit records of the transaction beside its first change:
+// see [store.Tx.SetRecord].
+func (t *Tx) SetRecord(records ...[]byte) { t.tx.SetRecord(records...) }
 
 // Key loads a key as [DB.Key] does.
 func (t *Tx) Key(ref KeyRef) (Key, error) {

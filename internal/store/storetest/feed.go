@@ -66,6 +66,39 @@ func testFeed(t *testing.T, d *database) {
 	}
 }
 
+// testSeveralRecords: each record has a number of its own in the feed, beside
+// the transaction's first change, and hooks are told the same.
+func testSeveralRecords(t *testing.T, d *database) {
+	var told []store.Change
+	d.OnCommit(func(changes []store.Change) { told = append(told, changes...) })
+	records := [][]byte{[]byte(`{"recipientAccountId":"1"}`), []byte(`{"recipientAccountId":"2"}`), []byte(`{"recipientAccountId":"3"}`)}
+	wantErr(t, d.Update(t.Context(), func(tx *store.Tx) error {
+		for rev := range int64(2) {
+			if _, err := tx.Put(store.KMSGrants, store.Row{Key: "g", Rev: rev}); err != nil {
+				return err
+			}
+		}
+		tx.SetRecord(records...)
+		return nil
+	}), nil)
+	want := []store.Change{
+		{Seq: 1, Table: store.KMSGrants, Key: "g", Rev: 1, Record: records[0]},
+		{Seq: 2, Table: store.KMSGrants, Key: "g", Rev: 1, Record: records[1]},
+		{Seq: 3, Table: store.KMSGrants, Key: "g", Rev: 1, Record: records[2]},
+		{Seq: 4, Table: store.KMSGrants, Key: "g", Rev: 2},
+	}
+	read, err := d.Changes(t.Context(), 0, 10)
+	wantErr(t, err, nil)
+	for name, got := range map[string][]store.Change{"the feed": read, "the hook": told} {
+		for i := range got {
+			got[i].Time = time.Time{}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s has %v, want %v", name, got, want)
+		}
+	}
+}
+
 func testRecordNeedsAChange(t *testing.T, d *database) {
 	err := d.Update(t.Context(), func(tx *store.Tx) error {
 		tx.SetRecord([]byte("{}"))

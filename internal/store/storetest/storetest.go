@@ -36,6 +36,7 @@ func Run(t *testing.T, h Harness) {
 		{"Feed", testFeed},
 		{"Trim", testTrim},
 		{"TrimBesideCheck", testTrimBesideCheck},
+		{"SeveralRecords", testSeveralRecords},
 		{"RecordNeedsAChange", testRecordNeedsAChange},
 		{"HooksInOrder", testHooksInOrder},
 		{"Guard", testGuard},
