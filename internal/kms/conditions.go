@@ -28,6 +28,7 @@ type conditions struct {
 	sameKey           *bool             // kms:ReEncryptOnSameKey
 	bypassLockout     *bool             // kms:BypassPolicyLockoutSafetyCheck
 	pendingWindow     int32             // kms:ScheduleKeyDeletionPendingWindowInDays, in days
+	rotationPeriod    int32             // kms:RotationPeriodInDays, in days
 	tags              []kmsapi.Tag      // aws:RequestTag/name, and aws:TagKeys
 	tagKeys           []string          // aws:TagKeys of a request that gives no values
 	create            *kmsdb.Key        // what CreateKey is to make: kms:KeySpec and the like
@@ -92,6 +93,8 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 			return boolean(c.bypassLockout)
 		case "schedulekeydeletionpendingwindowindays":
 			return text(strconv.Itoa(int(c.pendingWindow)), c.pendingWindow != 0)
+		case "rotationperiodindays":
+			return text(strconv.Itoa(int(c.rotationPeriod)), c.rotationPeriod != 0)
 		}
 		if v, ok := c.property(rest); ok {
 			return v, true

@@ -93,6 +93,10 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"ScheduleKeyDeletion", `"NumericLessThanEquals":{"kms:ScheduleKeyDeletionPendingWindowInDays":"7"}`, `"NumericGreaterThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"7"}`, guide + "kms:ScheduleKeyDeletionPendingWindowInDays"},
 		{"ScheduleKeyDeletion by default", `"NumericEquals":{"kms:ScheduleKeyDeletionPendingWindowInDays":"30"}`, `"NumericLessThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"30"}`, guide + "kms:ScheduleKeyDeletionPendingWindowInDays"},
 
+		{"EnableKeyRotation", `"NumericLessThanEquals":{"kms:RotationPeriodInDays":"180"}`, `"NumericGreaterThan":{"kms:RotationPeriodInDays":"180"}`, guide + "kms:RotationPeriodInDays"},
+		{"EnableKeyRotation by default", `"NumericEquals":{"kms:RotationPeriodInDays":"365"}`, `"NumericLessThan":{"kms:RotationPeriodInDays":"365"}`, guide + "kms:RotationPeriodInDays: the default counts"},
+		{"DisableKeyRotation", `"Null":{"kms:RotationPeriodInDays":"true"}`, `"NumericGreaterThan":{"kms:RotationPeriodInDays":"1"}`, guide + "kms:RotationPeriodInDays: of no other operation"},
+
 		{"Encrypt", `"ArnEquals":{"aws:PrincipalArn":"` + bobARN + `"}`, `"ArnEquals":{"aws:PrincipalArn":"` + carolARN + `"}`, global + "aws:PrincipalArn"},
 		{"Decrypt", `"StringEquals":{"aws:userid":"` + bobID + `"}`, `"StringEquals":{"aws:userid":"` + aliceID + `"}`, global + "aws:userid"},
 		{"DescribeKey", `"StringEquals":{"aws:ResourceAccount":"` + account + `"}`, `"StringEquals":{"aws:ResourceAccount":"` + other + `"}`, global + "aws:ResourceAccount"},
@@ -104,6 +108,7 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncrypt", "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
 		"EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "TagResource", "UntagResource", "ListResourceTags", "UpdateKeyDescription",
 		"CreateAlias", "UpdateAlias", "DeleteAlias",
+		"EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations",
 	} {
 		rows = append(rows, row{operation, `"StringEquals":{"kms:CallerAccount":"` + account + `"}`, `"StringEquals":{"kms:CallerAccount":"` + other + `"}`, guide + "kms:CallerAccount"})
 	}

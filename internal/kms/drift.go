@@ -1,6 +1,9 @@
 package kms
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // maxDrift is how far the wall clock may move against the monotonic clock
 // before nobody may go by it when key material is at stake.
@@ -30,4 +33,16 @@ func (d drift) latest(now time.Time) time.Time {
 		return d.expected().Truncate(time.Millisecond)
 	}
 	return now
+}
+
+// trusted refuses to go by a wall clock that has moved against the monotonic
+// clock by more than an hour since the Service began: what is done by the date
+// must not come of one that was set by mistake. What says what is left undone.
+func (s *Service) trusted(now time.Time, what string) error {
+	by := s.drift.by(now)
+	if by.Abs() <= maxDrift {
+		return nil
+	}
+	return fmt.Errorf("%s: the clock has moved by %v against the time since the server began; "+
+		"put it right, or if it is right now (after a sleep of the machine, say), restart the server", what, by.Round(time.Minute))
 }

@@ -42,6 +42,7 @@ func (s *Service) ensureManagedKey(ctx context.Context, call *gate.Call, encrypt
 	}
 	key := s.emptyKey(kmsdb.AWS, alias.Account, alias.Region)
 	key.Description = s3Description
+	schedule(key, yearly, key.CreationDate)
 	key.Policy = managedKeyPolicy(alias.Account, alias.Region)
 	doc, err := policy.Parse(policy.Key, []byte(key.Policy))
 	if err != nil {

@@ -32,6 +32,16 @@ func TestManagedKeyRefusesChanges(t *testing.T) {
 		"UpdateKeyDescription": func() error {
 			return k.UpdateKeyDescription(t.Context(), root(), &kmsapi.UpdateKeyDescriptionRequest{KeyId: id, Description: new("d")})
 		},
+		"EnableKeyRotation": func() error {
+			return k.EnableKeyRotation(t.Context(), root(), &kmsapi.EnableKeyRotationRequest{KeyId: id})
+		},
+		"DisableKeyRotation": func() error {
+			return k.DisableKeyRotation(t.Context(), root(), &kmsapi.DisableKeyRotationRequest{KeyId: id})
+		},
+		"RotateKeyOnDemand": func() error {
+			_, err := k.RotateKeyOnDemand(t.Context(), root(), &kmsapi.RotateKeyOnDemandRequest{KeyId: id})
+			return err
+		},
 		"PutKeyPolicy": func() error {
 			return k.PutKeyPolicy(t.Context(), root(), &kmsapi.PutKeyPolicyRequest{KeyId: id, Policy: new(laidOut)})
 		},

@@ -107,6 +107,27 @@ var operations = map[string]func(s *scene) error{
 		_, err := s.CancelKeyDeletion(s.t.Context(), s.c, &kmsapi.CancelKeyDeletionRequest{KeyId: &s.key})
 		return err
 	},
+	"EnableKeyRotation": func(s *scene) error {
+		return s.EnableKeyRotation(s.t.Context(), s.c, &kmsapi.EnableKeyRotationRequest{KeyId: &s.key, RotationPeriodInDays: new(int32(180))})
+	},
+	"EnableKeyRotation by default": func(s *scene) error {
+		return s.EnableKeyRotation(s.t.Context(), s.c, &kmsapi.EnableKeyRotationRequest{KeyId: &s.key})
+	},
+	"DisableKeyRotation": func(s *scene) error {
+		return s.DisableKeyRotation(s.t.Context(), s.c, &kmsapi.DisableKeyRotationRequest{KeyId: &s.key})
+	},
+	"GetKeyRotationStatus": func(s *scene) error {
+		_, err := s.GetKeyRotationStatus(s.t.Context(), s.c, &kmsapi.GetKeyRotationStatusRequest{KeyId: &s.key})
+		return err
+	},
+	"RotateKeyOnDemand": func(s *scene) error {
+		_, err := s.RotateKeyOnDemand(s.t.Context(), s.c, &kmsapi.RotateKeyOnDemandRequest{KeyId: &s.key})
+		return err
+	},
+	"ListKeyRotations": func(s *scene) error {
+		_, err := s.ListKeyRotations(s.t.Context(), s.c, &kmsapi.ListKeyRotationsRequest{KeyId: &s.key})
+		return err
+	},
 	"TagResource": func(s *scene) error {
 		return s.TagResource(s.t.Context(), s.c, &kmsapi.TagResourceRequest{KeyId: &s.key, Tags: tagList("Team", "blue", "cost", "1")})
 	},

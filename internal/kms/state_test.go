@@ -11,31 +11,39 @@ import (
 // operations that are served.
 func TestStateTable(t *testing.T) {
 	const (
-		always   = iota // what takes every state
-		crypto          // what uses the key material
-		enabling        // EnableKey and DisableKey
-		change          // what changes a key that is there to stay
-		cancel          // CancelKeyDeletion
-		kinds           // how many there are
+		always         = iota // what takes every state
+		crypto                // what uses the key material
+		enabling              // EnableKey and DisableKey
+		change                // what changes a key that is there to stay
+		cancel                // CancelKeyDeletion
+		rotation              // EnableKeyRotation and DisableKeyRotation
+		rotate                // RotateKeyOnDemand
+		rotationStatus        // GetKeyRotationStatus and ListKeyRotations
+		kinds                 // how many there are
 	)
 	const (
 		notPending = " is not pending deletion."
 		pending    = " is pending deletion."
 		unknown    = " is in a state that does not allow this operation."
 	)
+	const external, cloudHSM = " origin is EXTERNAL which is not valid for this operation.", " origin is AWS_CLOUDHSM which is not valid for this operation."
+	origins := map[kmsapi.KeyState]kmsapi.OriginType{ // of the keys that can be in the state
+		kmsapi.KeyStatePendingImport: kmsapi.OriginTypeExternal,
+		kmsapi.KeyStateUnavailable:   kmsapi.OriginTypeAwsCloudhsm,
+	}
 	table := []struct {
 		state kmsapi.KeyState
 		want  [kinds]string // text after the ARN; "" is success
 	}{
 		{kmsapi.KeyStateEnabled, [kinds]string{cancel: notPending}},
-		{kmsapi.KeyStateDisabled, [kinds]string{crypto: " is disabled.", cancel: notPending}},
-		{kmsapi.KeyStatePendingImport, [kinds]string{crypto: " is pending import.", enabling: " is pending import.", cancel: notPending}},
-		{kmsapi.KeyStatePendingDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending}},
-		{kmsapi.KeyStatePendingReplicaDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending}},
-		{kmsapi.KeyStateUnavailable, [kinds]string{crypto: " is unavailable.", cancel: notPending}},
-		{kmsapi.KeyStateCreating, [kinds]string{crypto: " is creating.", enabling: " is creating.", change: " is creating.", cancel: notPending}},
-		{kmsapi.KeyStateUpdating, [kinds]string{crypto: " is updating.", enabling: " is updating.", change: " is updating.", cancel: notPending}},
-		{"Melting", [kinds]string{crypto: unknown, enabling: unknown, change: unknown, cancel: notPending}},
+		{kmsapi.KeyStateDisabled, [kinds]string{crypto: " is disabled.", cancel: notPending, rotation: " is disabled.", rotate: " is disabled."}},
+		{kmsapi.KeyStatePendingImport, [kinds]string{crypto: " is pending import.", enabling: " is pending import.", cancel: notPending, rotation: external, rotate: " is pending import."}},
+		{kmsapi.KeyStatePendingDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending, rotation: pending, rotate: pending}},
+		{kmsapi.KeyStatePendingReplicaDeletion, [kinds]string{crypto: pending, enabling: pending, change: pending, rotation: pending, rotate: pending}},
+		{kmsapi.KeyStateUnavailable, [kinds]string{crypto: " is unavailable.", cancel: notPending, rotation: cloudHSM, rotate: cloudHSM, rotationStatus: cloudHSM}},
+		{kmsapi.KeyStateCreating, [kinds]string{crypto: " is creating.", enabling: " is creating.", change: " is creating.", cancel: notPending, rotation: " is creating.", rotate: " is creating."}},
+		{kmsapi.KeyStateUpdating, [kinds]string{crypto: " is updating.", enabling: " is updating.", change: " is updating.", cancel: notPending, rotation: " is updating.", rotate: " is updating."}},
+		{"Melting", [kinds]string{crypto: unknown, enabling: unknown, change: unknown, cancel: notPending, rotation: unknown, rotate: unknown}},
 	}
 	k := newKit(t)
 	good := k.createKey()
@@ -55,6 +63,14 @@ func TestStateTable(t *testing.T) {
 			}{
 				{"DescribeKey", always, func() error {
 					_, err := k.DescribeKey(ctx, root(), &kmsapi.DescribeKeyRequest{KeyId: id})
+					return err
+				}},
+				{"GetKeyRotationStatus", rotationStatus, func() error {
+					_, err := k.GetKeyRotationStatus(ctx, root(), &kmsapi.GetKeyRotationStatusRequest{KeyId: id})
+					return err
+				}},
+				{"ListKeyRotations", rotationStatus, func() error {
+					_, err := k.ListKeyRotations(ctx, root(), &kmsapi.ListKeyRotationsRequest{KeyId: id})
 					return err
 				}},
 				{"ListAliases", always, func() error {
@@ -107,6 +123,16 @@ func TestStateTable(t *testing.T) {
 				{"NewDataKey", crypto, func() error { _, err := k.NewDataKey(ctx, root(), *id, nil); return err }},
 				{"EnableKey", enabling, func() error { return k.EnableKey(ctx, root(), &kmsapi.EnableKeyRequest{KeyId: id}) }},
 				{"DisableKey", enabling, func() error { return k.DisableKey(ctx, root(), &kmsapi.DisableKeyRequest{KeyId: id}) }},
+				{"EnableKeyRotation", rotation, func() error {
+					return k.EnableKeyRotation(ctx, root(), &kmsapi.EnableKeyRotationRequest{KeyId: id})
+				}},
+				{"DisableKeyRotation", rotation, func() error {
+					return k.DisableKeyRotation(ctx, root(), &kmsapi.DisableKeyRotationRequest{KeyId: id})
+				}},
+				{"RotateKeyOnDemand", rotate, func() error {
+					_, err := k.RotateKeyOnDemand(ctx, root(), &kmsapi.RotateKeyOnDemandRequest{KeyId: id})
+					return err
+				}},
 				{"CreateAlias", change, func() error {
 					return k.CreateAlias(ctx, root(), &kmsapi.CreateAliasRequest{AliasName: new(name + "-new"), TargetKeyId: id})
 				}},
@@ -125,13 +151,20 @@ func TestStateTable(t *testing.T) {
 					return err
 				}},
 			} {
-				k.change(*id, func(key *kmsdb.Key) { key.State = row.state })
+				k.change(*id, func(key *kmsdb.Key) {
+					key.State = row.state
+					if origin, ok := origins[row.state]; ok {
+						key.Origin = origin
+					}
+				})
 				text := row.want[op.kind]
 				switch err := op.call(); {
 				case text == "" && err != nil:
 					t.Errorf("%s: %v", op.name, err)
 				case text == " is disabled.":
 					wantError(t, err, kmsapi.DisabledException, *key.Arn+text)
+				case text == external, text == cloudHSM:
+					wantError(t, err, kmsapi.UnsupportedOperationException, *key.Arn+text)
 				case text != "":
 					wantError(t, err, kmsapi.KMSInvalidStateException, *key.Arn+text)
 				}

@@ -99,6 +99,16 @@ func TestRecords(t *testing.T) {
 		{"ScheduleKeyDeletion fails", "kms", k("ScheduleKeyDeletion", `{"KeyId":"`+second+`"}`), 400, "ScheduleKeyDeletion", "KMSInvalidStateException"},
 		{"CancelKeyDeletion", "kms", k("CancelKeyDeletion", `{"KeyId":"`+second+`"}`), 200, "CancelKeyDeletion", ""},
 		{"CancelKeyDeletion fails", "kms", k("CancelKeyDeletion", `{"KeyId":"`+second+`"}`), 400, "CancelKeyDeletion", "KMSInvalidStateException"},
+		{"EnableKeyRotation", "kms", k("EnableKeyRotation", `{"KeyId":"`+key+`","RotationPeriodInDays":180}`), 200, "EnableKeyRotation", ""},
+		{"EnableKeyRotation fails", "kms", k("EnableKeyRotation", `{"KeyId":"`+second+`"}`), 400, "EnableKeyRotation", "DisabledException"},
+		{"GetKeyRotationStatus", "kms", k("GetKeyRotationStatus", `{"KeyId":"`+key+`"}`), 200, "GetKeyRotationStatus", ""},
+		{"GetKeyRotationStatus fails", "kms", k("GetKeyRotationStatus", `{"KeyId":"`+absent+`"}`), 400, "GetKeyRotationStatus", "NotFoundException"},
+		{"RotateKeyOnDemand", "kms", k("RotateKeyOnDemand", `{"KeyId":"`+key+`"}`), 200, "RotateKeyOnDemand", ""},
+		{"RotateKeyOnDemand fails", "kms", k("RotateKeyOnDemand", `{"KeyId":"`+second+`"}`), 400, "RotateKeyOnDemand", "DisabledException"},
+		{"ListKeyRotations", "kms", k("ListKeyRotations", `{"KeyId":"`+key+`","IncludeKeyMaterial":"ALL_KEY_MATERIAL","Limit":10}`), 200, "ListKeyRotations", ""},
+		{"ListKeyRotations fails", "kms", k("ListKeyRotations", `{"KeyId":"`+key+`","Marker":"none"}`), 400, "ListKeyRotations", "InvalidMarkerException"},
+		{"DisableKeyRotation", "kms", k("DisableKeyRotation", `{"KeyId":"`+key+`"}`), 200, "DisableKeyRotation", ""},
+		{"DisableKeyRotation fails", "kms", k("DisableKeyRotation", `{"KeyId":"alias/app"}`), 400, "DisableKeyRotation", "NotFoundException"},
 
 		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
 
@@ -218,6 +228,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 	writes := map[string]bool{
 		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "UpdateAlias": true, "DeleteAlias": true, "TagResource": true, "UntagResource": true,
 		"UpdateKeyDescription": true, "PutKeyPolicy": true, "ScheduleKeyDeletion": true, "CancelKeyDeletion": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
+		"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true,
 		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
 	}
 	management := map[string]bool{"CreateBucket": true, "DeleteBucket": true, "HeadBucket": true, "ListBuckets": true, "GetBucketLocation": true}

@@ -104,8 +104,14 @@ var kmsRows = []walkRow{
 		undo: createAlias},
 	{name: "DescribeKey", needs: onKey("kms:DescribeKey"), do: func(w *walker) error { return w.user.describe(w.key) }},
 	{name: "DisableKey", needs: onKey("kms:DisableKey"), do: func(w *walker) error { return w.user.disable(w.key) }, undo: enableKey},
+	{name: "DisableKeyRotation", needs: onKey("kms:DisableKeyRotation"), do: func(w *walker) error {
+		return discard(w.user.kms.DisableKeyRotation(w.Context(), &awskms.DisableKeyRotationInput{KeyId: &w.key}))
+	}},
 	{name: "EnableKey", needs: onKey("kms:EnableKey"), do: func(w *walker) error {
 		return discard(w.user.kms.EnableKey(w.Context(), &awskms.EnableKeyInput{KeyId: &w.key}))
+	}},
+	{name: "EnableKeyRotation", needs: onKey("kms:EnableKeyRotation"), do: func(w *walker) error {
+		return discard(w.user.kms.EnableKeyRotation(w.Context(), &awskms.EnableKeyRotationInput{KeyId: &w.key}))
 	}},
 	{name: "Encrypt", needs: onKey("kms:Encrypt"), do: func(w *walker) error { return discard(w.user.encrypt(w.key)) }},
 	{name: "GenerateDataKey", needs: onKey("kms:GenerateDataKey"), do: func(w *walker) error { return discard(w.user.dataKey(w.key)) }},
@@ -118,6 +124,9 @@ var kmsRows = []walkRow{
 	{name: "GetKeyPolicy", needs: onKey("kms:GetKeyPolicy"), do: func(w *walker) error {
 		return discard(w.user.kms.GetKeyPolicy(w.Context(), &awskms.GetKeyPolicyInput{KeyId: &w.key}))
 	}},
+	{name: "GetKeyRotationStatus", needs: onKey("kms:GetKeyRotationStatus"), do: func(w *walker) error {
+		return discard(w.user.kms.GetKeyRotationStatus(w.Context(), &awskms.GetKeyRotationStatusInput{KeyId: &w.key}))
+	}},
 	{name: "ListAliases", needs: onNothing("kms:ListAliases"), do: func(w *walker) error {
 		return discard(w.user.kms.ListAliases(w.Context(), &awskms.ListAliasesInput{}))
 	}},
@@ -126,6 +135,9 @@ var kmsRows = []walkRow{
 	}},
 	{name: "ListKeyPolicies", needs: onKey("kms:ListKeyPolicies"), do: func(w *walker) error {
 		return discard(w.user.kms.ListKeyPolicies(w.Context(), &awskms.ListKeyPoliciesInput{KeyId: &w.key}))
+	}},
+	{name: "ListKeyRotations", needs: onKey("kms:ListKeyRotations"), do: func(w *walker) error {
+		return discard(w.user.kms.ListKeyRotations(w.Context(), &awskms.ListKeyRotationsInput{KeyId: &w.key}))
 	}},
 	{name: "ListKeys", needs: onNothing("kms:ListKeys"), do: func(w *walker) error {
 		return discard(w.user.kms.ListKeys(w.Context(), &awskms.ListKeysInput{}))
@@ -150,6 +162,9 @@ var kmsRows = []walkRow{
 		return discard(w.user.kms.RetireGrant(w.Context(), &awskms.RetireGrantInput{KeyId: &w.key, GrantId: &w.grant}))
 	}},
 	{name: "RevokeGrant", needs: onKey("kms:RevokeGrant"), ready: makeGrant, do: func(w *walker) error { return w.user.revoke(w.key, w.grant) }},
+	{name: "RotateKeyOnDemand", needs: onKey("kms:RotateKeyOnDemand"), do: func(w *walker) error {
+		return discard(w.user.kms.RotateKeyOnDemand(w.Context(), &awskms.RotateKeyOnDemandInput{KeyId: &w.key}))
+	}},
 	{name: "ScheduleKeyDeletion", needs: onKey("kms:ScheduleKeyDeletion"),
 		do: func(w *walker) error {
 			return discard(w.user.kms.ScheduleKeyDeletion(w.Context(), &awskms.ScheduleKeyDeletionInput{KeyId: &w.key}))

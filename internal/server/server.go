@@ -225,6 +225,7 @@ func (s *Server) jobs() []worker {
 		{name: "integrity", every: 24 * time.Hour, run: s.checkIntegrity},
 		{name: "domain keys", every: time.Minute, run: s.custody.Work},
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
+		{name: "key rotation", every: time.Minute, run: s.rotateKeys},
 		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
 	if s.certs != nil {
@@ -240,6 +241,12 @@ func (s *Server) destroyKeys(ctx context.Context) error {
 	if destroyed > 0 {
 		s.workers.now("domain keys")
 	}
+	return err
+}
+
+// rotateKeys gives new material to the KMS keys whose rotation is due.
+func (s *Server) rotateKeys(ctx context.Context) error {
+	_, err := s.kms.RotateDue(ctx)
 	return err
 }
 

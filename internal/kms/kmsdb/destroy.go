@@ -12,8 +12,8 @@ import (
 // destroyPage is how many rows a destruction reads at a time.
 const destroyPage = 500
 
-// Pending is a key that waits for its deletion, or a row that says so and is
-// not what was written.
+// Pending is a key of a list by reference, such as that of keys that wait for
+// their deletion, or a row that is not what was written.
 type Pending struct {
 	Key Key
 	Row string // the row's key in kms_keys
@@ -24,16 +24,9 @@ type Pending struct {
 // accounts and regions, in the order of their rows, from the first one after
 // the row after ("" for the beginning).
 func (d *DB) PendingDeletion(ctx context.Context, after string, limit int) ([]Pending, error) {
-	rows, err := d.store.List(ctx, store.KMSKeys, store.Query{Ref: pendingDeletion, After: after, Limit: limit, KeepDamaged: true})
+	list, err := d.referring(ctx, pendingDeletion, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing keys that are pending deletion: %w", err)
-	}
-	list := make([]Pending, len(rows))
-	for i, r := range rows {
-		list[i] = Pending{Row: r.Key, Err: r.Damaged}
-		if r.Damaged == nil {
-			list[i].Key, list[i].Err = decodeKey(d.mac, r)
-		}
 	}
 	return list, nil
 }

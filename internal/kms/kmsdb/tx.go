@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/strongroom/strongroom/internal/store"
 )
@@ -12,8 +13,10 @@ import (
 // Tx is one transaction. It sees its own writes, and is valid only while the
 // function given to [DB.Update] runs.
 type Tx struct {
-	tx  *store.Tx
-	mac store.MAC
+	tx      *store.Tx
+	mac     store.MAC
+	records [][]byte // of SetRecord
+	more    [][]byte // of AddRecord
 }
 
 // Update runs fn alone in the store's writer; an error of fn undoes its work.
@@ -24,11 +27,21 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 }
 
 // In returns the transaction for a caller that has begun it elsewhere.
-func (d *DB) In(tx *store.Tx) *Tx { return &Tx{tx, d.mac} }
+func (d *DB) In(tx *store.Tx) *Tx { return &Tx{tx: tx, mac: d.mac} }
 
 // SetRecord puts the audit records of the transaction beside its first change:
 // see [store.Tx.SetRecord].
-func (t *Tx) SetRecord(records ...[]byte) { t.tx.SetRecord(records...) }
+func (t *Tx) SetRecord(records ...[]byte) {
+	t.records = records
+	t.tx.SetRecord(slices.Concat(t.records, t.more)...)
+}
+
+// AddRecord adds the record of something else that the transaction does, after
+// those of SetRecord, whichever is called first.
+func (t *Tx) AddRecord(record []byte) {
+	t.more = append(t.more, record)
+	t.tx.SetRecord(slices.Concat(t.records, t.more)...)
+}
 
 // Key loads a key as [DB.Key] does.
 func (t *Tx) Key(ref KeyRef) (Key, error) {

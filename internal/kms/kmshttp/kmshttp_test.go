@@ -19,6 +19,7 @@ import (
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -181,7 +182,7 @@ func TestSDKErrors(t *testing.T) {
 	if e, ok := errors.AsType[*types.InvalidCiphertextException](err); !ok || e.Message != nil {
 		t.Errorf("error is %v, want InvalidCiphertextException without a text", err)
 	}
-	_, err = c.GetKeyRotationStatus(t.Context(), &awskms.GetKeyRotationStatusInput{KeyId: new("1234abcd-12ab-34cd-56ef-1234567890ab")})
+	_, err = c.ListKeys(t.Context(), &awskms.ListKeysInput{}, awskms.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Target", "TrentService.MeltKey")))
 	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "UnknownOperationException" {
 		t.Errorf("error is %v, want UnknownOperationException", err)
 	}
