@@ -32,6 +32,7 @@ var imports = map[string][]string{
 	"internal/sigv4":      {},
 	"internal/uuid":       {},
 	"internal/jsonstring": {},
+	"internal/keywrap":    {},
 	"internal/identity":   {"internal/arn"},
 
 	// Test kits below everything.
@@ -46,7 +47,7 @@ var imports = map[string][]string{
 	"internal/model":           {"internal/awserr", "internal/secret"},
 	"internal/model/gen":       {"internal/model"},
 	"internal/audit":           {"internal/durable", "internal/jsonstring"},
-	"internal/hsm":             {"internal/durable", "internal/secret"},
+	"internal/hsm":             {"internal/durable", "internal/keywrap", "internal/secret"},
 
 	// Wire protocols and shapes, formats, the gate, records.
 	"internal/kms/kmsapi":     {"internal/awserr", "internal/secret"},
