@@ -25,6 +25,9 @@ type hmacStates struct {
 	pool sync.Pool // of hash.Hash
 }
 
+// maxHMACKey is the longest HMAC key that is imported, in bytes.
+const maxHMACKey = 128
+
 // hmacType is what sets the types of HMAC keys apart.
 type hmacType struct {
 	mech Mechanism
@@ -62,15 +65,15 @@ func (m *Module) GenerateHMACKey(t KeyType, b Binding) (token []byte, err error)
 }
 
 // ImportHMACKey wraps key material that was made elsewhere; it neither keeps nor
-// wipes it. The error is ErrMaterial when it is not as long as t's digest, the
-// one length that KMS takes ("Encrypt the key material", KMS Developer Guide).
+// wipes it. The error is ErrMaterial when it is shorter than t's digest or longer
+// than 128 bytes ("Requirements for imported key material", KMS Developer Guide).
 // Other errors as for GenerateHMACKey.
 func (m *Module) ImportHMACKey(t KeyType, b Binding, material secret.Bytes) (token []byte, err error) {
 	size := t.hmacType().size
 	if b.Purpose != PurposeHMACKey || size == 0 {
 		return nil, fmt.Errorf("importing %v for %v: %w", t, b, ErrPurpose)
 	}
-	if material.Len() != size {
+	if material.Len() < size || material.Len() > maxHMACKey {
 		return nil, fmt.Errorf("importing %v for %v: %w", t, b, ErrMaterial)
 	}
 	return m.wrapTyped(t, b, material.Expose())
@@ -89,7 +92,7 @@ func (m *Module) LoadHMACKey(token []byte, t KeyType, b Binding) (*HMACKey, erro
 	}
 	defer p.wipe()
 	material, ok := typedMaterial(t, p.key.Expose())
-	if !ok || len(material) != h.size {
+	if !ok || len(material) < h.size {
 		return nil, fmt.Errorf("opening %v as %v: %w", b, t, ErrTampered)
 	}
 	states := &hmacStates{key: secret.New(append([]byte(nil), material...))}

@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -133,10 +134,19 @@ func TestImportHMACKey(t *testing.T) {
 	m := openTestModule(t)
 	b := testBinding(PurposeHMACKey)
 	for keyType, params := range hmacTypes {
-		for _, size := range []int{0, 1, 28, 32, 48, 64, 65, 128} {
-			_, err := m.ImportHMACKey(keyType, b, secret.New(make([]byte, size)))
-			if size == params.size && err != nil || size != params.size && !errors.Is(err, ErrMaterial) {
+		for _, size := range []int{0, 1, 27, 28, 31, 32, 47, 48, 63, 64, 65, 128, 129} {
+			material := make([]byte, size)
+			_, err := m.ImportHMACKey(keyType, b, secret.New(material))
+			if fits := size >= params.size && size <= 128; fits != (err == nil) || !fits && !errors.Is(err, ErrMaterial) {
 				t.Errorf("%v of %d bytes: got %v", keyType, size, err)
+			}
+			if err != nil {
+				continue
+			}
+			h := hmac.New(params.new, material)
+			h.Write([]byte("message"))
+			if got, err := newTestHMACKey(t, m, keyType, material).MAC(params.mech, []byte("message")); !bytes.Equal(got, h.Sum(nil)) || err != nil {
+				t.Errorf("%v of %d bytes: got another MAC than the library: %v", keyType, size, err)
 			}
 		}
 		if _, err := m.ImportHMACKey(keyType, testBinding(PurposeBackingKey), secret.New(make([]byte, params.size))); !errors.Is(err, ErrPurpose) {

@@ -21,6 +21,7 @@ const (
 	labelBlobHeader   = "strongroom/1 portable blob header"
 	labelRecord       = "strongroom/1 record"
 	labelSessionToken = "strongroom/1 session token"
+	labelImportToken  = "strongroom/1 import token"
 	labelObjectKey    = "strongroom/1 object key"
 	labelManifest     = "strongroom/1 manifest"
 	labelPartRecord   = "strongroom/1 part record"

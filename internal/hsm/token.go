@@ -35,7 +35,7 @@ func (p Purpose) sizes() (minimum, maximum int) {
 	case PurposeKeyPair: // type ‖ material
 		return 1 + 32, maxTypedKey
 	case PurposeHMACKey: // type ‖ material
-		return 1 + 28, 1 + 64
+		return 1 + 28, 1 + maxHMACKey
 	}
 	return keySize, keySize
 }
