@@ -69,6 +69,9 @@ type Custody struct {
 	// Sessions seals session tokens. It is nil in what Look opens, when the
 	// directory was last used by a release that had no sessions.
 	Sessions *hsm.SessionKey
+	// Imports seals import tokens. Nil as Sessions is, of a directory of before
+	// there were any.
+	Imports *hsm.ImportTokenKey
 
 	cfg    Config
 	tables []Tokens
@@ -85,6 +88,7 @@ type custodyDoc struct {
 	RootKeyID string   // public; names the root key that is wanted
 	Regions   []string // whose domain and record keys were made
 	Sessions  bool     // the session key was made; releases before it did not say
+	Imports   bool     // the key of import tokens was made; likewise
 }
 
 const custodyKey = "custody"
@@ -94,6 +98,7 @@ var (
 	rowMACBinding    = hsm.Binding{Purpose: hsm.PurposeRowMAC, Domain: Global, KeyID: "authority-rows"}
 	headerMACBinding = hsm.Binding{Purpose: hsm.PurposeBlobHeader, Domain: Global, KeyID: "blob-headers"}
 	sessionBinding   = hsm.Binding{Purpose: hsm.PurposeSession, Domain: Global, KeyID: "sessions"}
+	importBinding    = hsm.Binding{Purpose: hsm.PurposeImport, Domain: Global, KeyID: "imports"}
 )
 
 func recordBinding(region string) hsm.Binding {
@@ -135,7 +140,7 @@ func Open(ctx context.Context, cfg Config) (_ *Custody, err error) {
 	if err := c.makeKeys(ctx, doc, cfg.Regions); err != nil {
 		return nil, err
 	}
-	return c, c.load(ctx, cfg.Regions, true)
+	return c, c.load(ctx, &custodyDoc{Regions: cfg.Regions, Sessions: true, Imports: true})
 }
 
 func newCustody(cfg Config, m *hsm.Module) *Custody {
@@ -161,7 +166,7 @@ func Look(ctx context.Context, cfg Config) (*Custody, error) {
 	c := newCustody(cfg, m)
 	for range lookTries {
 		if err = c.installDomainKeys(ctx); err == nil {
-			err = c.load(ctx, doc.Regions, doc.Sessions)
+			err = c.load(ctx, doc)
 		}
 		if !errors.Is(err, hsm.ErrUnknownDomainKey) { // else perhaps rotated between the two
 			break
@@ -239,8 +244,8 @@ func (c *Custody) installDomainKeys(ctx context.Context) error {
 }
 
 // makeKeys makes, in one transaction, the keys of an unused directory (doc is
-// nil) and those that doc does not know: of regions, and that of sessions. It
-// makes nothing that there has been before.
+// nil) and those that doc does not know: of regions, of sessions, of import
+// tokens. It makes nothing that there has been before.
 func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []string) error {
 	fresh := doc == nil
 	if fresh {
@@ -252,7 +257,7 @@ func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []strin
 			added = append(added, r)
 		}
 	}
-	if !fresh && added == nil && doc.Sessions {
+	if !fresh && added == nil && doc.Sessions && doc.Imports {
 		return nil
 	}
 	return c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -266,12 +271,17 @@ func (c *Custody) makeKeys(ctx context.Context, doc *custodyDoc, regions []strin
 				return err
 			}
 		}
+		if !doc.Imports {
+			if err := c.makeKey(tx, importBinding); err != nil {
+				return err
+			}
+		}
 		for _, r := range added {
 			if err := c.makeDomain(tx, r, recordBinding(r)); err != nil {
 				return err
 			}
 		}
-		b, err := json.Marshal(custodyDoc{RootKeyID: doc.RootKeyID, Regions: append(doc.Regions, added...), Sessions: true})
+		b, err := json.Marshal(custodyDoc{RootKeyID: doc.RootKeyID, Regions: append(doc.Regions, added...), Sessions: true, Imports: true})
 		if err != nil {
 			return err
 		}
@@ -323,8 +333,8 @@ func makeRow(tx *store.Tx, t store.Table, key string, doc []byte) error {
 	return tx.PutUnlogged(t, store.Row{Key: key, Doc: doc})
 }
 
-// load opens the server's own keys, that of sessions if there is to be one.
-func (c *Custody) load(ctx context.Context, regions []string, sessions bool) (err error) {
+// load opens the server's own keys, those that doc says there are.
+func (c *Custody) load(ctx context.Context, doc *custodyDoc) (err error) {
 	st := c.cfg.Store
 	if c.RowMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, rowMACBinding); err != nil {
 		return err
@@ -332,12 +342,17 @@ func (c *Custody) load(ctx context.Context, regions []string, sessions bool) (er
 	if c.HeaderMAC, err = LoadKey(ctx, st, c.Module.LoadMACKey, headerMACBinding); err != nil {
 		return err
 	}
-	if sessions {
+	if doc.Sessions {
 		if c.Sessions, err = LoadKey(ctx, st, c.Module.LoadSessionKey, sessionBinding); err != nil {
 			return err
 		}
 	}
-	for _, r := range regions {
+	if doc.Imports {
+		if c.Imports, err = LoadKey(ctx, st, c.Module.LoadImportTokenKey, importBinding); err != nil {
+			return err
+		}
+	}
+	for _, r := range doc.Regions {
 		if c.Records[r], err = LoadKey(ctx, st, c.Module.LoadRecordKey, recordBinding(r)); err != nil {
 			return err
 		}
