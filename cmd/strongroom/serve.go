@@ -75,6 +75,7 @@ what it means to every Go program.`,
 	f.BoolVar(&cfg.NewCA, "tls-new-ca", false, "make a new CA for --tls self; clients have to trust it anew")
 	f.IntVar(&cfg.MaxConnections, "max-connections", 0, fmt.Sprintf("connections open at a time; for one more an idle one is closed (default %d)", server.DefaultMaxConnections))
 	f.StringSliceVar(&cfg.Regions, "region", []string{server.DefaultRegion}, "enabled regions, the first being the default; may be repeated")
+	f.StringSliceVar(&cfg.SM2Regions, "sm2-region", nil, "region where KMS keys of the spec SM2 are made; may be repeated (default those that begin with cn-)")
 	f.StringSliceVar(&cfg.S3Domains, "s3-domain", nil, "domain under which S3 buckets are host names, BUCKET.DOMAIN; may be repeated (default localhost, s3.localhost, s3.REGION.localhost, s3.REGION.amazonaws.com, s3.amazonaws.com)")
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")

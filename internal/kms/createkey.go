@@ -21,9 +21,10 @@ import (
 // whatever state (KMS Developer Guide, "Resource quotas").
 const maxKeys = 100_000
 
-// CreateKey makes a customer managed key. Only symmetric encryption keys with
-// material of our own are made yet; everything else of the API is refused with
-// UnsupportedOperationException, and nothing is dropped silently.
+// CreateKey makes a customer managed key of any spec and usage, with material of
+// our own. Everything else of the API is refused with
+// UnsupportedOperationException until it is built, and nothing is dropped
+// silently.
 // (KMS API Reference, CreateKey)
 func (s *Service) CreateKey(ctx context.Context, c identity.Caller, req *kmsapi.CreateKeyRequest) (*kmsapi.CreateKeyResponse, error) {
 	return do(ctx, s, c, opCreateKey, req, s.createKey)
@@ -51,12 +52,16 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if err := s.authorizeCreation(call, req, key, spec, usage); err != nil {
 		return nil, err
 	}
-	if err := checkSupported(req, spec); err != nil {
+	if err := s.servesSpec(key.Region, string(spec)); err != nil {
+		return nil, err
+	}
+	if err := checkSupported(req); err != nil {
 		return nil, err
 	}
 	if doc, err = storedPolicy(doc, s.principals); err != nil {
 		return nil, err
 	}
+	key.KeySpec, key.KeyUsage = spec, usage
 	key.Policy, key.Tags = string(doc.Text()), tags
 	if req.Description != nil {
 		key.Description = *req.Description
@@ -167,28 +172,6 @@ func (s *Service) addMaterial(k *kmsdb.Key, token []byte) error {
 	return nil
 }
 
-// usages says which usages a key spec has (KMS Developer Guide, "Key type
-// reference").
-var usages = map[kmsapi.KeySpec][]kmsapi.KeyUsageType{
-	kmsapi.KeySpecSymmetricDefault:    {kmsapi.KeyUsageTypeEncryptDecrypt},
-	kmsapi.KeySpecRsa2048:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecRsa3072:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecRsa4096:             {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecEccNistP256:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
-	kmsapi.KeySpecEccNistP384:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
-	kmsapi.KeySpecEccNistP521:         {kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
-	kmsapi.KeySpecEccSecgP256k1:       {kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecEccNistEdwards25519: {kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecMlDsa44:             {kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecMlDsa65:             {kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecMlDsa87:             {kmsapi.KeyUsageTypeSignVerify},
-	kmsapi.KeySpecHmac224:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
-	kmsapi.KeySpecHmac256:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
-	kmsapi.KeySpecHmac384:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
-	kmsapi.KeySpecHmac512:             {kmsapi.KeyUsageTypeGenerateVerifyMac},
-	kmsapi.KeySpecSm2:                 {kmsapi.KeyUsageTypeEncryptDecrypt, kmsapi.KeyUsageTypeSignVerify, kmsapi.KeyUsageTypeKeyAgreement},
-}
-
 // specAndUsage returns what is asked for, defaults filled in.
 // CustomerMasterKeySpec is the old name of KeySpec.
 func specAndUsage(req *kmsapi.CreateKeyRequest) (kmsapi.KeySpec, kmsapi.KeyUsageType, error) {
@@ -213,11 +196,8 @@ func specAndUsage(req *kmsapi.CreateKeyRequest) (kmsapi.KeySpec, kmsapi.KeyUsage
 }
 
 // checkSupported refuses what the server cannot do yet.
-func checkSupported(req *kmsapi.CreateKeyRequest, spec kmsapi.KeySpec) error {
+func checkSupported(req *kmsapi.CreateKeyRequest) error {
 	var what []string
-	if spec != kmsapi.KeySpecSymmetricDefault {
-		what = append(what, "KeySpec "+string(spec))
-	}
 	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms {
 		what = append(what, "Origin "+string(*req.Origin))
 	}

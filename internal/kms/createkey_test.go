@@ -56,12 +56,11 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 			kmsapi.ValidationException, "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated."},
 		{"RSA without usage", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048)}, kmsapi.ValidationException, needUsage},
 		{"old name without usage", kmsapi.CreateKeyRequest{CustomerMasterKeySpec: new(kmsapi.CustomerMasterKeySpecHmac256)}, kmsapi.ValidationException, needUsage},
+		{"HMAC without usage", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecHmac512)}, kmsapi.ValidationException, needUsage},
 		{"bad pair", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048), KeyUsage: new(kmsapi.KeyUsageTypeKeyAgreement)},
 			kmsapi.ValidationException, "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
 		{"bad pair, symmetric", kmsapi.CreateKeyRequest{KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
 			kmsapi.ValidationException, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
-		{"RSA", kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecRsa2048), KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
-			kmsapi.UnsupportedOperationException, "Not supported yet: KeySpec RSA_2048."},
 		{"imported", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternal)}, kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL."},
 		{"custom key store", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternalKeyStore), CustomKeyStoreId: new("cks-1"), XksKeyId: new("x")},
 			kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL_KEY_STORE, CustomKeyStoreId, XksKeyId."},
@@ -77,6 +76,20 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 			}
 			wantError(t, err, c.code, c.text)
 		})
+	}
+}
+
+// SM2 is made in some regions alone. Who may not make it is not told so.
+func TestCreateKeySM2Regions(t *testing.T) {
+	k := newKit(t)
+	req := &kmsapi.CreateKeyRequest{KeySpec: new(kmsapi.KeySpecSm2), KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)}
+	k.createKeyOf(*req.KeySpec, *req.KeyUsage)
+	_, err := k.CreateKey(t.Context(), caller(account, region2), req)
+	wantError(t, err, kmsapi.UnsupportedOperationException, "SM2 is not supported in this region.")
+	c := bob()
+	c.Region = region2
+	if _, err := k.CreateKey(t.Context(), c, req); !errors.Is(err, gate.AccessDenied) {
+		t.Errorf("error is %v, want a denial", err)
 	}
 }
 

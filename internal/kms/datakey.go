@@ -105,7 +105,7 @@ func (s *Service) prepareDataKey(ctx context.Context, call *gate.Call, r dataKey
 	if err != nil {
 		return dataKeyOrder{}, err
 	}
-	if err := k.forEncryption(call.Op.Name, nil); err != nil {
+	if err := k.forDataKeys(call.Op.Name); err != nil {
 		return dataKeyOrder{}, err
 	}
 	handle, err := s.open(ctx, k, k.current)

@@ -115,7 +115,7 @@ func (k *kit) open() {
 	})
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Gate: k.gate,
-		Regions: []string{region, region2}, Destroyed: k.destroyed,
+		Regions: []string{region, region2}, SM2Regions: []string{region}, Destroyed: k.destroyed,
 		Principals: k.people, MaxGrants: k.maxGrants,
 		Clock: func() time.Time {
 			if k.tick != nil {
@@ -194,6 +194,14 @@ func bob() identity.Caller {
 func (k *kit) createKey() *kmsapi.KeyMetadata {
 	k.t.Helper()
 	r, err := k.CreateKey(k.t.Context(), root(), &kmsapi.CreateKeyRequest{})
+	k.check(err)
+	return r.KeyMetadata
+}
+
+// createKeyOf makes a key of a spec and usage as root.
+func (k *kit) createKeyOf(spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) *kmsapi.KeyMetadata {
+	k.t.Helper()
+	r, err := k.CreateKey(k.t.Context(), root(), &kmsapi.CreateKeyRequest{KeySpec: &spec, KeyUsage: &usage})
 	k.check(err)
 	return r.KeyMetadata
 }

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,10 @@ type Config struct {
 	HeaderMAC *hsm.MACKey // authenticates the headers of ciphertext blobs
 	Gate      *gate.Gate
 	Regions   []string // the enabled regions; a domain key of each is installed in Module
+
+	// SM2Regions are those of Regions where keys of the spec SM2 are made, as AWS
+	// has it in China alone. Nil: those whose names begin with "cn-".
+	SM2Regions []string
 
 	// Destroyed is called inside the transaction that destroys the material of a
 	// key, with the key's region: what wraps the region's key material is to be
@@ -65,6 +70,7 @@ type Service struct {
 	headerMAC  *hsm.MACKey
 	gate       *gate.Gate
 	regions    []string
+	sm2Regions []string
 	destroyed  func(tx *store.Tx, region string) error
 	principals policy.Directory
 	maxGrants  int
@@ -96,9 +102,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.SM2Regions == nil {
+		cfg.SM2Regions = chinaRegions(cfg.Regions)
+	}
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
-		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), destroyed: cfg.Destroyed,
+		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
 		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,
 		keys: newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
@@ -107,6 +116,17 @@ func New(cfg Config) (*Service, error) {
 	s.logHolds.Store(true) // the process before this one may have died before it was emptied
 	cfg.Store.OnCommit(s.invalidate)
 	return s, nil
+}
+
+// chinaRegions returns those of regions that are AWS's China Regions by their
+// names.
+func chinaRegions(regions []string) (china []string) {
+	for _, r := range regions {
+		if strings.HasPrefix(r, "cn-") {
+			china = append(china, r)
+		}
+	}
+	return china
 }
 
 // invalidate drops what a commit has changed. The store calls it before the

@@ -7,9 +7,10 @@ import (
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 )
 
-// metadata is a key as CreateKey and DescribeKey answer it. All members but
-// the last three are always there (recorded from AWS); lists of algorithms that
-// do not fit the key's usage are not.
+// metadata is a key as CreateKey and DescribeKey answer it. All members of the
+// literal are always there (recorded from AWS). Of the lists of algorithms only
+// the one that fits the key's usage is, and CurrentKeyMaterialId only of a
+// symmetric encryption key.
 func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 	m := &kmsapi.KeyMetadata{
 		AWSAccountId:          new(k.Account),
@@ -26,8 +27,9 @@ func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 		KeySpec:               new(k.KeySpec),
 		MultiRegion:           new(k.MultiRegion),
 	}
-	if k.KeySpec == kmsapi.KeySpecSymmetricDefault {
-		m.EncryptionAlgorithms = []kmsapi.EncryptionAlgorithmSpec{kmsapi.EncryptionAlgorithmSpecSymmetricDefault}
+	m.EncryptionAlgorithms, m.SigningAlgorithms = encryptionAlgorithms(k), signingAlgorithms(k)
+	m.MacAlgorithms, m.KeyAgreementAlgorithms = macAlgorithms(k), agreementAlgorithms(k)
+	if symmetric(k) && k.Current != "" {
 		m.CurrentKeyMaterialId = new(k.Current)
 	}
 	if k.State == kmsapi.KeyStatePendingDeletion {
@@ -54,9 +56,13 @@ func metadataRecord(k *kmsdb.Key) json.RawMessage {
 		str("origin", string(k.Origin)).
 		str("keyManager", string(k.Manager)).
 		str("customerMasterKeySpec", string(k.KeySpec)).
-		str("keySpec", string(k.KeySpec)).
-		raw("encryptionAlgorithms", json.RawMessage(`["SYMMETRIC_DEFAULT"]`)).
-		boolean("multiRegion", k.MultiRegion).
-		str("currentKeyMaterialId", k.Current)
+		str("keySpec", string(k.KeySpec))
+	m = list(m, "encryptionAlgorithms", encryptionAlgorithms(k))
+	m = list(m, "signingAlgorithms", signingAlgorithms(k))
+	m = list(m, "macAlgorithms", macAlgorithms(k))
+	m = list(m, "keyAgreementAlgorithms", agreementAlgorithms(k)).boolean("multiRegion", k.MultiRegion)
+	if symmetric(k) && k.Current != "" {
+		m = m.str("currentKeyMaterialId", k.Current)
+	}
 	return newObject().raw("keyMetadata", m.end()).end()
 }

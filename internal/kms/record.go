@@ -137,6 +137,18 @@ func (o object) strings(name string, list []string) object {
 	return append(o, ']', ',')
 }
 
+// list appends a list that is left out when it is empty.
+func list[T ~string](o object, name string, values []T) object {
+	if len(values) == 0 {
+		return o
+	}
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = string(v)
+	}
+	return o.strings(name, texts)
+}
+
 // keyRecord is responseElements of the operations on one key that answer
 // nothing: since December 2022 AWS's records of them name the key.
 func keyRecord(arn string) json.RawMessage { return newObject().str("keyId", arn).end() }

@@ -85,12 +85,32 @@ func algorithm(a *kmsapi.EncryptionAlgorithmSpec) string {
 	return string(*a)
 }
 
+// fits is forEncryption without the state.
 func (k *snapshot) fits(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
 	if k.key.KeyUsage != kmsapi.KeyUsageTypeEncryptDecrypt {
-		return awserr.New(kmsapi.InvalidKeyUsageException, "%s key usage is %s which is not valid for %s.", k.arn, k.key.KeyUsage, operation)
+		return invalidUsage(k, operation)
 	}
-	if algorithm != nil && *algorithm != kmsapi.EncryptionAlgorithmSpecSymmetricDefault {
-		return awserr.New(kmsapi.InvalidKeyUsageException, "Algorithm %s is incompatible with key spec %s.", *algorithm, k.key.KeySpec)
+	asked := kmsapi.EncryptionAlgorithmSpecSymmetricDefault
+	if algorithm != nil {
+		asked = *algorithm
+	}
+	if asked != kmsapi.EncryptionAlgorithmSpecSymmetricDefault || !symmetric(&k.key) {
+		return incompatible(k, asked)
+	}
+	return nil
+}
+
+// forDataKeys checks that data keys can be made under k, in AWS's order. The
+// last text is what other projects report of AWS.
+func (k *snapshot) forDataKeys(operation string) error {
+	if err := forCryptography(k.arn, k.key.State); err != nil {
+		return err
+	}
+	if k.key.KeyUsage != kmsapi.KeyUsageTypeEncryptDecrypt {
+		return invalidUsage(k, operation)
+	}
+	if !symmetric(&k.key) {
+		return awserr.New(kmsapi.InvalidKeyUsageException, "You cannot generate a data key with an asymmetric CMK")
 	}
 	return nil
 }

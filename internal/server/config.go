@@ -84,6 +84,11 @@ type Config struct {
 	// us-east-1. Keys of one region do not exist in another.
 	Regions []string
 
+	// SM2Regions are the regions, of Regions, where KMS keys and data key pairs of
+	// the spec SM2 are made, as AWS has it in China alone. Default: those whose
+	// names begin with "cn-".
+	SM2Regions []string
+
 	// S3Domains are the domain names under which S3 takes buckets as hosts
 	// (virtual-hosted style): a request to BUCKET.DOMAIN is for the bucket, and
 	// one to DOMAIN itself, to an IP address or to any other name has the bucket
@@ -193,6 +198,11 @@ func (c *Config) complete() error {
 		}
 		if slices.Contains(c.Regions[:i], r) {
 			return fmt.Errorf("region %q is named twice", r)
+		}
+	}
+	for _, r := range c.SM2Regions {
+		if !slices.Contains(c.Regions, r) {
+			return fmt.Errorf("--sm2-region %s: the region is not enabled; enable it with --region", r)
 		}
 	}
 	if err := c.completeDomains(); err != nil {

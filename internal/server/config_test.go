@@ -41,6 +41,7 @@ func TestConfigRefusals(t *testing.T) {
 		want string // in the error
 	}{
 		{"region in capitals", Config{Regions: []string{"US-EAST-1"}}, `region "US-EAST-1"`},
+		{"SM2 in a region that is not enabled", Config{SM2Regions: []string{"cn-north-1"}}, "--sm2-region cn-north-1: the region is not enabled"},
 		{"region twice", Config{Regions: []string{"us-east-1", "us-east-1"}}, "named twice"},
 		{"short account", Config{Account: "123"}, "12 digits"},
 		{"half a credential", Config{RootAccessKeyID: "AKIAEXAMPLE000000001"}, "give both"},

@@ -131,7 +131,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.kms, err = kms.New(kms.Config{
 		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC,
-		Gate: g, Regions: cfg.Regions, Clock: cfg.Clock, Logger: s.log, Destroyed: c.RequestRotation, Principals: s.iam,
+		Gate: g, Regions: cfg.Regions, SM2Regions: cfg.SM2Regions, Clock: cfg.Clock, Logger: s.log, Destroyed: c.RequestRotation, Principals: s.iam,
 	})
 	if err != nil {
 		return err
