@@ -22,17 +22,21 @@ import (
 // Source: KMS Developer Guide, "AWS KMS condition keys" and "ABAC for AWS KMS";
 // Service Authorization Reference, "AWS Key Management Service".
 type conditions struct {
-	keyID             string            // as the request names the key, where it may be by an alias: kms:RequestAlias
-	encryptionContext map[string]string // kms:EncryptionContext:name, kms:EncryptionContextKeys; grants go by it too
-	algorithm         string            // kms:EncryptionAlgorithm
-	sameKey           *bool             // kms:ReEncryptOnSameKey
-	bypassLockout     *bool             // kms:BypassPolicyLockoutSafetyCheck
-	pendingWindow     int32             // kms:ScheduleKeyDeletionPendingWindowInDays, in days
-	rotationPeriod    int32             // kms:RotationPeriodInDays, in days
-	tags              []kmsapi.Tag      // aws:RequestTag/name, and aws:TagKeys
-	tagKeys           []string          // aws:TagKeys of a request that gives no values
-	create            *kmsdb.Key        // what CreateKey is to make: kms:KeySpec and the like
-	grant             *grantConditions  // of the operations on grants
+	keyID             string                           // as the request names the key, where it may be by an alias: kms:RequestAlias
+	encryptionContext map[string]string                // kms:EncryptionContext:name, kms:EncryptionContextKeys; grants go by it too
+	algorithm         string                           // kms:EncryptionAlgorithm
+	signingAlgorithm  kmsapi.SigningAlgorithmSpec      // kms:SigningAlgorithm
+	messageType       kmsapi.MessageType               // kms:MessageType
+	macAlgorithm      kmsapi.MacAlgorithmSpec          // kms:MacAlgorithm
+	agreement         kmsapi.KeyAgreementAlgorithmSpec // kms:KeyAgreementAlgorithm
+	sameKey           *bool                            // kms:ReEncryptOnSameKey
+	bypassLockout     *bool                            // kms:BypassPolicyLockoutSafetyCheck
+	pendingWindow     int32                            // kms:ScheduleKeyDeletionPendingWindowInDays, in days
+	rotationPeriod    int32                            // kms:RotationPeriodInDays, in days
+	tags              []kmsapi.Tag                     // aws:RequestTag/name, and aws:TagKeys
+	tagKeys           []string                         // aws:TagKeys of a request that gives no values
+	create            *kmsdb.Key                       // what CreateKey is to make: kms:KeySpec and the like
+	grant             *grantConditions                 // of the operations on grants
 
 	grantTokens []string // no policy asks for them
 	// through says what grants allow the request, where the action and the
@@ -83,6 +87,14 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 			})
 		case "encryptionalgorithm":
 			return text(c.algorithm, c.algorithm != "")
+		case "signingalgorithm":
+			return text(string(c.signingAlgorithm), c.signingAlgorithm != "")
+		case "messagetype":
+			return text(string(c.messageType), c.messageType != "")
+		case "macalgorithm":
+			return text(string(c.macAlgorithm), c.macAlgorithm != "")
+		case "keyagreementalgorithm":
+			return text(string(c.agreement), c.agreement != "")
 		case "reencryptonsamekey":
 			return boolean(c.sameKey)
 		case "requestalias":

@@ -62,6 +62,24 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"ReEncrypt", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"RSAES_OAEP_SHA_1"}`, guide + "kms:EncryptionAlgorithm"},
 		{"DescribeKey", `"Null":{"kms:EncryptionAlgorithm":"true"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, guide + "kms:EncryptionAlgorithm: of no other operation"},
 
+		{"Sign", `"StringEquals":{"kms:SigningAlgorithm":"ED25519_SHA_512"}`, `"StringEquals":{"kms:SigningAlgorithm":"ED25519_PH_SHA_512"}`, guide + "kms:SigningAlgorithm"},
+		{"Sign a digest", `"StringLike":{"kms:SigningAlgorithm":"*_PH_*"}`, `"StringNotLike":{"kms:SigningAlgorithm":"ED25519_*"}`, guide + "kms:SigningAlgorithm"},
+		{"Verify", `"StringEquals":{"kms:SigningAlgorithm":"ED25519_SHA_512"}`, `"StringEquals":{"kms:SigningAlgorithm":"ECDSA_SHA_256"}`, guide + "kms:SigningAlgorithm"},
+		{"GetPublicKey", `"Null":{"kms:SigningAlgorithm":"true"}`, `"StringLike":{"kms:SigningAlgorithm":"*"}`, guide + "kms:SigningAlgorithm: of no other operation"},
+		{"Sign", `"StringEquals":{"kms:MessageType":"RAW"}`, `"StringEquals":{"kms:MessageType":"DIGEST"}`, guide + "kms:MessageType: the default counts"},
+		{"Sign a digest", `"StringEquals":{"kms:MessageType":"DIGEST"}`, `"StringEquals":{"kms:MessageType":"RAW"}`, guide + "kms:MessageType"},
+		{"Verify", `"StringEquals":{"kms:MessageType":"RAW"}`, `"StringNotEquals":{"kms:MessageType":"RAW"}`, guide + "kms:MessageType"},
+		{"GenerateMac", `"Null":{"kms:MessageType":"true"}`, `"StringEquals":{"kms:MessageType":"RAW"}`, guide + "kms:MessageType: of no other operation"},
+		{"GenerateMac", `"StringEquals":{"kms:MacAlgorithm":"HMAC_SHA_256"}`, `"StringEquals":{"kms:MacAlgorithm":"HMAC_SHA_512"}`, guide + "kms:MacAlgorithm"},
+		{"VerifyMac", `"StringLike":{"kms:MacAlgorithm":"HMAC_*"}`, `"StringNotEquals":{"kms:MacAlgorithm":"HMAC_SHA_256"}`, guide + "kms:MacAlgorithm"},
+		{"Sign", `"Null":{"kms:MacAlgorithm":"true"}`, `"StringLike":{"kms:MacAlgorithm":"*"}`, guide + "kms:MacAlgorithm: of no other operation"},
+		{"DeriveSharedSecret", `"StringEquals":{"kms:KeyAgreementAlgorithm":"ECDH"}`, `"StringNotEquals":{"kms:KeyAgreementAlgorithm":"ECDH"}`, guide + "kms:KeyAgreementAlgorithm"},
+		{"GetPublicKey", `"Null":{"kms:KeyAgreementAlgorithm":"true"}`, `"StringEquals":{"kms:KeyAgreementAlgorithm":"ECDH"}`, guide + "kms:KeyAgreementAlgorithm: of no other operation"},
+		{"Sign", `"StringEquals":{"kms:KeySpec":"ECC_NIST_EDWARDS25519"}`, `"StringEquals":{"kms:KeySpec":"ECC_NIST_P256"}`, guide + "kms:KeySpec"},
+		{"GenerateMac", `"StringEquals":{"kms:KeyUsage":"GENERATE_VERIFY_MAC"}`, `"StringEquals":{"kms:KeyUsage":"SIGN_VERIFY"}`, guide + "kms:KeyUsage"},
+		{"DeriveSharedSecret", `"Null":{"kms:EncryptionAlgorithm":"true","kms:EncryptionContextKeys":"true"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, guide + "kms:EncryptionAlgorithm: of no other operation"},
+		{"Sign by alias", `"StringLike":{"kms:RequestAlias":"alias/of-*"}`, `"Null":{"kms:RequestAlias":"true"}`, guide + "kms:RequestAlias"},
+
 		{"ReEncrypt to the same", `"Bool":{"kms:ReEncryptOnSameKey":"true"}`, `"Bool":{"kms:ReEncryptOnSameKey":"false"}`, guide + "kms:ReEncryptOnSameKey"},
 		{"ReEncrypt", `"Bool":{"kms:ReEncryptOnSameKey":"false"}`, `"Bool":{"kms:ReEncryptOnSameKey":"true"}`, guide + "kms:ReEncryptOnSameKey"},
 		{"Decrypt", `"Null":{"kms:ReEncryptOnSameKey":"true"}`, `"Bool":{"kms:ReEncryptOnSameKey":"false"}`, guide + "kms:ReEncryptOnSameKey: of no other operation"},
@@ -107,7 +125,7 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 	for _, operation := range []string{
 		"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncrypt", "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
 		"EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "TagResource", "UntagResource", "ListResourceTags", "UpdateKeyDescription",
-		"CreateAlias", "UpdateAlias", "DeleteAlias",
+		"CreateAlias", "UpdateAlias", "DeleteAlias", "Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
 		"EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations",
 	} {
 		rows = append(rows, row{operation, `"StringEquals":{"kms:CallerAccount":"` + account + `"}`, `"StringEquals":{"kms:CallerAccount":"` + other + `"}`, guide + "kms:CallerAccount"})

@@ -10,7 +10,6 @@ import (
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
-	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 	"github.com/strongroom/strongroom/internal/secret"
 )
 
@@ -213,34 +212,6 @@ func TestCreateGrantRefusals(t *testing.T) {
 	k.disable(*key.KeyId)
 	_, err := k.CreateGrant(t.Context(), root(), grantRequest(*key.KeyId, bob().ARN, opDecrypt))
 	wantError(t, err, kmsapi.DisabledException, *key.Arn+" is disabled.")
-}
-
-// What other kinds of key can do, of which this release makes none yet.
-func TestCreateGrantKeyUsage(t *testing.T) {
-	k := newKit(t)
-	key := k.createKey()
-	for _, tt := range []struct {
-		spec    kmsapi.KeySpec
-		usage   kmsapi.KeyUsageType
-		good    []kmsapi.GrantOperation
-		refused kmsapi.GrantOperation
-	}{
-		{kmsapi.KeySpecRsa2048, kmsapi.KeyUsageTypeEncryptDecrypt, []kmsapi.GrantOperation{opEncrypt, opDecrypt, "GetPublicKey", "ReEncryptFrom", opDescribe}, "GenerateDataKey"},
-		{kmsapi.KeySpecEccNistP256, kmsapi.KeyUsageTypeSignVerify, []kmsapi.GrantOperation{"Sign", "Verify", "GetPublicKey", opCreate}, opDecrypt},
-		{kmsapi.KeySpecEccNistP256, kmsapi.KeyUsageTypeKeyAgreement, []kmsapi.GrantOperation{"DeriveSharedSecret", "GetPublicKey"}, "Sign"},
-		{kmsapi.KeySpecHmac256, kmsapi.KeyUsageTypeGenerateVerifyMac, []kmsapi.GrantOperation{"GenerateMac", "VerifyMac", opRetire}, "GetPublicKey"},
-	} {
-		t.Run(string(tt.spec)+" "+string(tt.usage), func(t *testing.T) {
-			k.change(*key.KeyId, func(key *kmsdb.Key) { key.KeySpec, key.KeyUsage = tt.spec, tt.usage })
-			k.grant(*key.KeyId, bob().ARN, tt.good...)
-			_, err := k.CreateGrant(t.Context(), root(), grantRequest(*key.KeyId, bob().ARN, tt.refused))
-			wantError(t, err, kmsapi.ValidationException, fmt.Sprintf("Operation %s is not supported by %s, whose key spec is %s and key usage is %s.", tt.refused, *key.Arn, tt.spec, tt.usage))
-			req := grantRequest(*key.KeyId, bob().ARN, tt.good...)
-			req.Constraints = &kmsapi.GrantConstraints{EncryptionContextSubset: map[string]string{"a": "b"}}
-			_, err = k.CreateGrant(t.Context(), root(), req)
-			wantError(t, err, kmsapi.ValidationException, fmt.Sprintf("EncryptionContextSubset cannot constrain a grant on %s, which has no encryption context: its key spec is %s.", *key.Arn, tt.spec))
-		})
-	}
 }
 
 // A call that repeats another in all, its name too, is the same call.

@@ -72,7 +72,8 @@ func (s *Service) Question(ctx context.Context, c identity.Caller, action, id st
 	if err != nil {
 		return Question{}, err
 	}
-	with := &conditions{keyID: id, encryptionContext: encryptionContext, algorithm: algorithmOf(op)}
+	with := presumed(op, &k.key)
+	with.keyID, with.encryptionContext = id, encryptionContext
 	with.ctx, with.service, with.call, with.action, with.key = ctx, s, call, action, k
 	q := Question{Request: keyRequest(action, k, with)}
 	q.Grant, q.AccountGrant = with.ownGrant, with.accountGrant
@@ -101,12 +102,28 @@ func operationOf(action string) (*gate.Operation, string) {
 	return &gate.Operation{EventSource: EventSource, Name: name, Action: action}, action
 }
 
-// algorithmOf is kms:EncryptionAlgorithm of an operation whose request does not
-// say which: symmetric keys have one.
-func algorithmOf(op *gate.Operation) string {
+// presumed are the conditions of a request that says no more than it must: its
+// message type is the default one, and its algorithm is known where the key has
+// only one for the operation, or the request a default.
+func presumed(op *gate.Operation, k *kmsdb.Key) *conditions {
+	c := &conditions{}
 	switch op {
 	case opEncrypt, opDecrypt, opReEncrypt, opGenerateDataKey, opGenerateDataKeyWithoutPlaintext:
-		return string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault)
+		c.algorithm = string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault)
+	case opSign, opVerify:
+		c.signingAlgorithm, c.messageType = only(signingAlgorithms(k)), kmsapi.MessageTypeRaw
+	case opGenerateMac, opVerifyMac:
+		c.macAlgorithm = only(macAlgorithms(k))
+	case opDeriveSharedSecret:
+		c.agreement = only(agreementAlgorithms(k))
+	}
+	return c
+}
+
+// only returns the element of a list that has one, "" of others.
+func only[T ~string](list []T) T {
+	if len(list) == 1 {
+		return list[0]
 	}
 	return ""
 }

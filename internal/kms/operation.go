@@ -90,6 +90,7 @@ var operations = []*gate.Operation{
 	opCreateKey,
 	opDecrypt,
 	opDeleteAlias,
+	opDeriveSharedSecret,
 	opDescribeKey,
 	opDisableKey,
 	opDisableKeyRotation,
@@ -98,9 +99,11 @@ var operations = []*gate.Operation{
 	opEncrypt,
 	opGenerateDataKey,
 	opGenerateDataKeyWithoutPlaintext,
+	opGenerateMac,
 	opGenerateRandom,
 	opGetKeyPolicy,
 	opGetKeyRotationStatus,
+	opGetPublicKey,
 	opListAliases,
 	opListGrants,
 	opListKeyPolicies,
@@ -114,10 +117,13 @@ var operations = []*gate.Operation{
 	opRevokeGrant,
 	opRotateKeyOnDemand,
 	opScheduleKeyDeletion,
+	opSign,
 	opTagResource,
 	opUntagResource,
 	opUpdateAlias,
 	opUpdateKeyDescription,
+	opVerify,
+	opVerifyMac,
 }
 
 // Operations yields every operation that the service answers, by name.

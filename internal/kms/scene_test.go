@@ -2,6 +2,7 @@ package kms_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -17,6 +18,15 @@ type scene struct {
 	key, other string // key ids of keys with the policy of the case
 	alias      string // of key
 	blob       []byte // under key, in the context tenant=t1
+	policy     string // of key and other
+}
+
+// keyOf makes a key of another kind with the policy of the case.
+func (s *scene) keyOf(spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) string {
+	s.t.Helper()
+	r, err := s.CreateKey(s.t.Context(), root(), &kmsapi.CreateKeyRequest{KeySpec: &spec, KeyUsage: &usage, Policy: &s.policy})
+	s.check(err)
+	return *r.KeyMetadata.KeyId
 }
 
 var tenant = map[string]string{"tenant": "t1"}
@@ -150,6 +160,42 @@ var operations = map[string]func(s *scene) error{
 	"DeleteAlias": func(s *scene) error {
 		return s.DeleteAlias(s.t.Context(), s.c, &kmsapi.DeleteAliasRequest{AliasName: &s.alias})
 	},
+	"Sign": func(s *scene) error {
+		_, err := s.Sign(s.t.Context(), s.c, signRequest(s.keyOf(kmsapi.KeySpecEccNistEdwards25519, sig), kmsapi.SigningAlgorithmSpecEd25519Sha512, "p"))
+		return err
+	},
+	"Sign a digest": func(s *scene) error {
+		r := signRequest(s.keyOf(kmsapi.KeySpecEccNistEdwards25519, sig), kmsapi.SigningAlgorithmSpecEd25519PhSha512, strings.Repeat("d", 64))
+		r.MessageType = new(kmsapi.MessageTypeDigest)
+		_, err := s.Sign(s.t.Context(), s.c, r)
+		return err
+	},
+	"Sign by alias": func(s *scene) error {
+		id := s.keyOf(kmsapi.KeySpecEccNistEdwards25519, sig)
+		s.createAlias("alias/of-"+id, id)
+		_, err := s.Sign(s.t.Context(), s.c, signRequest("alias/of-"+id, kmsapi.SigningAlgorithmSpecEd25519Sha512, "p"))
+		return err
+	},
+	"Verify": func(s *scene) error {
+		_, err := s.Verify(s.t.Context(), s.c, verifyRequest(s.keyOf(kmsapi.KeySpecEccNistEdwards25519, sig), kmsapi.SigningAlgorithmSpecEd25519Sha512, "p", []byte("s")))
+		return err
+	},
+	"GetPublicKey": func(s *scene) error {
+		_, err := s.GetPublicKey(s.t.Context(), s.c, &kmsapi.GetPublicKeyRequest{KeyId: new(s.keyOf(kmsapi.KeySpecEccNistP256, sig))})
+		return err
+	},
+	"GenerateMac": func(s *scene) error {
+		_, err := s.GenerateMac(s.t.Context(), s.c, macRequest(s.keyOf(kmsapi.KeySpecHmac256, mac), kmsapi.MacAlgorithmSpecHmacSha256, "p"))
+		return err
+	},
+	"VerifyMac": func(s *scene) error {
+		_, err := s.VerifyMac(s.t.Context(), s.c, verifyMacRequest(s.keyOf(kmsapi.KeySpecHmac256, mac), kmsapi.MacAlgorithmSpecHmacSha256, "p", []byte("x")))
+		return err
+	},
+	"DeriveSharedSecret": func(s *scene) error {
+		_, err := s.DeriveSharedSecret(s.t.Context(), s.c, agreeRequest(s.keyOf(kmsapi.KeySpecEccNistP256, agree), newPeer(s.t).spki))
+		return err
+	},
 	"Encrypt through S3": func(s *scene) error {
 		_, err := s.NewDataKey(s.t.Context(), s.c, s.key, tenant)
 		return err
@@ -185,8 +231,9 @@ func (k *kit) stage(statement string) *scene {
 	if statement != "" {
 		text += "," + statement
 	}
+	s.policy = text + "]}"
 	for _, id := range []*string{&s.key, &s.other} {
-		r, err := k.CreateKey(k.t.Context(), root(), &kmsapi.CreateKeyRequest{Policy: new(text + "]}"), Tags: tagList("Team", "blue", "stage", "test")})
+		r, err := k.CreateKey(k.t.Context(), root(), &kmsapi.CreateKeyRequest{Policy: &s.policy, Tags: tagList("Team", "blue", "stage", "test")})
 		k.check(err)
 		*id = *r.KeyMetadata.KeyId
 	}

@@ -33,6 +33,24 @@ func TestRecords(t *testing.T) {
 	if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", kmsCall("Encrypt", `{"KeyId":"`+key+`","Plaintext":"`+plaintext+`","EncryptionContext":{"tenant":"t1"}}`)).body), &sealed); err != nil {
 		t.Fatal(err)
 	}
+	made := func(spec, usage string) string {
+		var r struct{ KeyMetadata struct{ KeyId string } }
+		a := mustAsk(t, s.Endpoint(), "kms", kmsCall("CreateKey", `{"KeySpec":"`+spec+`","KeyUsage":"`+usage+`"}`))
+		if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.KeyMetadata.KeyId
+	}
+	signer, macker, agreer := made("ECC_NIST_P256", "SIGN_VERIFY"), made("HMAC_256", "GENERATE_VERIFY_MAC"), made("ECC_NIST_P256", "KEY_AGREEMENT")
+	var signed struct{ Signature, PublicKey, Mac string }
+	for _, m := range []message{
+		kmsCall("Sign", `{"KeyId":"`+signer+`","SigningAlgorithm":"ECDSA_SHA_256","Message":"`+plaintext+`"}`), kmsCall("GetPublicKey", `{"KeyId":"`+signer+`"}`),
+		kmsCall("GenerateMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_256","Message":"`+plaintext+`"}`),
+	} {
+		if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", m).body), &signed); err != nil {
+			t.Fatal(err)
+		}
+	}
 	putBucket(t, s.Endpoint(), "bucket")
 	upload, aborted := beginUpload(t, s.Endpoint(), "/bucket/parts"), beginUpload(t, s.Endpoint(), "/bucket/aborted")
 	etag := mustAsk(t, s.Endpoint(), "s3", message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: content}).header.Get("Etag")
@@ -110,6 +128,19 @@ func TestRecords(t *testing.T) {
 		{"DisableKeyRotation", "kms", k("DisableKeyRotation", `{"KeyId":"`+key+`"}`), 200, "DisableKeyRotation", ""},
 		{"DisableKeyRotation fails", "kms", k("DisableKeyRotation", `{"KeyId":"alias/app"}`), 400, "DisableKeyRotation", "NotFoundException"},
 
+		{"Sign", "kms", k("Sign", `{"KeyId":"`+signer+`","SigningAlgorithm":"ECDSA_SHA_256","Message":"`+plaintext+`"}`), 200, "Sign", ""},
+		{"Sign fails", "kms", k("Sign", `{"KeyId":"`+signer+`","SigningAlgorithm":"ECDSA_SHA_256","MessageType":"DIGEST","Message":"`+plaintext+`"}`), 400, "Sign", "ValidationException"},
+		{"Verify", "kms", k("Verify", `{"KeyId":"`+signer+`","SigningAlgorithm":"ECDSA_SHA_256","Message":"`+plaintext+`","Signature":"`+signed.Signature+`"}`), 200, "Verify", ""},
+		{"Verify fails", "kms", k("Verify", `{"KeyId":"`+signer+`","SigningAlgorithm":"ECDSA_SHA_256","Message":"YQ==","Signature":"`+signed.Signature+`"}`), 400, "Verify", "KMSInvalidSignatureException"},
+		{"GetPublicKey", "kms", k("GetPublicKey", `{"KeyId":"`+signer+`"}`), 200, "GetPublicKey", ""},
+		{"GetPublicKey fails", "kms", k("GetPublicKey", `{"KeyId":"`+key+`"}`), 400, "GetPublicKey", "UnsupportedOperationException"},
+		{"GenerateMac", "kms", k("GenerateMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_256","Message":"`+plaintext+`"}`), 200, "GenerateMac", ""},
+		{"GenerateMac fails", "kms", k("GenerateMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_512","Message":"`+plaintext+`"}`), 400, "GenerateMac", "InvalidKeyUsageException"},
+		{"VerifyMac", "kms", k("VerifyMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_256","Message":"`+plaintext+`","Mac":"`+signed.Mac+`"}`), 200, "VerifyMac", ""},
+		{"VerifyMac fails", "kms", k("VerifyMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_256","Message":"YQ==","Mac":"`+signed.Mac+`"}`), 400, "VerifyMac", "KMSInvalidMacException"},
+		{"DeriveSharedSecret", "kms", k("DeriveSharedSecret", `{"KeyId":"`+agreer+`","KeyAgreementAlgorithm":"ECDH","PublicKey":"`+signed.PublicKey+`"}`), 200, "DeriveSharedSecret", ""},
+		{"DeriveSharedSecret fails", "kms", k("DeriveSharedSecret", `{"KeyId":"`+agreer+`","KeyAgreementAlgorithm":"ECDH","PublicKey":"YQ=="}`), 400, "DeriveSharedSecret", "ValidationException"},
+
 		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
 
 		{"CreateBucket", "s3", s3("PUT", "/another-bucket", "", ""), 200, "CreateBucket", ""},
@@ -167,7 +198,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		byRequest[id.RequestID] = append(byRequest[id.RequestID], r)
-		for _, secret := range []string{plaintext, "secret plaintext", metadata, content, sealed.CiphertextBlob, sealed.CiphertextBlob[:40], wireSecret, "Authorization", "CiphertextBlob", "laintext\":"} {
+		for _, secret := range []string{plaintext, "secret plaintext", metadata, content, sealed.CiphertextBlob, sealed.CiphertextBlob[:40], signed.Signature, signed.Mac, wireSecret, "Authorization", "CiphertextBlob", "laintext\":"} {
 			if strings.Contains(r, secret) {
 				t.Errorf("%q is in the trail: %s", secret, r)
 			}

@@ -37,7 +37,8 @@ type walker struct {
 	admin, user *actor
 	key, spare  string // ARNs
 	alias       string // name, of key
-	blob        []byte // under key
+	blob        []byte // under key, or its signature or MAC
+	public      []byte // public key of key, in DER
 	grant       string // id, on key, for nobody in particular
 }
 
@@ -102,6 +103,11 @@ var kmsRows = []walkRow{
 			return discard(w.user.kms.DeleteAlias(w.Context(), &awskms.DeleteAliasInput{AliasName: &w.alias}))
 		},
 		undo: createAlias},
+	{name: "DeriveSharedSecret", needs: onKey("kms:DeriveSharedSecret"), ready: keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeKeyAgreement), do: func(w *walker) error {
+		return discard(w.user.kms.DeriveSharedSecret(w.Context(), &awskms.DeriveSharedSecretInput{
+			KeyId: &w.key, KeyAgreementAlgorithm: kmstypes.KeyAgreementAlgorithmSpecEcdh, PublicKey: w.public,
+		}))
+	}},
 	{name: "DescribeKey", needs: onKey("kms:DescribeKey"), do: func(w *walker) error { return w.user.describe(w.key) }},
 	{name: "DisableKey", needs: onKey("kms:DisableKey"), do: func(w *walker) error { return w.user.disable(w.key) }, undo: enableKey},
 	{name: "DisableKeyRotation", needs: onKey("kms:DisableKeyRotation"), do: func(w *walker) error {
@@ -118,6 +124,9 @@ var kmsRows = []walkRow{
 	{name: "GenerateDataKeyWithoutPlaintext", needs: onKey("kms:GenerateDataKeyWithoutPlaintext"), do: func(w *walker) error {
 		return discard(w.user.kms.GenerateDataKeyWithoutPlaintext(w.Context(), &awskms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}))
 	}},
+	{name: "GenerateMac", needs: onKey("kms:GenerateMac"), ready: keyOf(kmstypes.KeySpecHmac256, kmstypes.KeyUsageTypeGenerateVerifyMac), do: func(w *walker) error {
+		return discard(w.user.kms.GenerateMac(w.Context(), &awskms.GenerateMacInput{KeyId: &w.key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("m")}))
+	}},
 	{name: "GenerateRandom", needs: onNothing("kms:GenerateRandom"), do: func(w *walker) error {
 		return discard(w.user.kms.GenerateRandom(w.Context(), &awskms.GenerateRandomInput{NumberOfBytes: aws.Int32(8)}))
 	}},
@@ -126,6 +135,9 @@ var kmsRows = []walkRow{
 	}},
 	{name: "GetKeyRotationStatus", needs: onKey("kms:GetKeyRotationStatus"), do: func(w *walker) error {
 		return discard(w.user.kms.GetKeyRotationStatus(w.Context(), &awskms.GetKeyRotationStatusInput{KeyId: &w.key}))
+	}},
+	{name: "GetPublicKey", needs: onKey("kms:GetPublicKey"), ready: keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify), do: func(w *walker) error {
+		return discard(w.user.kms.GetPublicKey(w.Context(), &awskms.GetPublicKeyInput{KeyId: &w.key}))
 	}},
 	{name: "ListAliases", needs: onNothing("kms:ListAliases"), do: func(w *walker) error {
 		return discard(w.user.kms.ListAliases(w.Context(), &awskms.ListAliasesInput{}))
@@ -173,6 +185,9 @@ var kmsRows = []walkRow{
 			_, err := w.admin.kms.CancelKeyDeletion(w.Context(), &awskms.CancelKeyDeletionInput{KeyId: &w.key})
 			return errors.Join(err, enableKey(w))
 		}},
+	{name: "Sign", needs: onKey("kms:Sign"), ready: keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify), do: func(w *walker) error {
+		return discard(w.user.kms.Sign(w.Context(), &awskms.SignInput{KeyId: &w.key, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, Message: []byte("m")}))
+	}},
 	{name: "TagResource", needs: onKey("kms:TagResource"), do: func(w *walker) error {
 		return discard(w.user.kms.TagResource(w.Context(), &awskms.TagResourceInput{KeyId: &w.key, Tags: []kmstypes.Tag{{TagKey: aws.String("a"), TagValue: aws.String("b")}}}))
 	}},
@@ -192,6 +207,58 @@ var kmsRows = []walkRow{
 	{name: "UpdateKeyDescription", needs: onKey("kms:UpdateKeyDescription"), do: func(w *walker) error {
 		return discard(w.user.kms.UpdateKeyDescription(w.Context(), &awskms.UpdateKeyDescriptionInput{KeyId: &w.key, Description: aws.String("d")}))
 	}},
+	{name: "Verify", needs: onKey("kms:Verify"),
+		ready: func(w *walker) error {
+			if err := keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify)(w); err != nil {
+				return err
+			}
+			r, err := w.admin.kms.Sign(w.Context(), &awskms.SignInput{KeyId: &w.key, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, Message: []byte("m")})
+			if err == nil {
+				w.blob = r.Signature
+			}
+			return err
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.Verify(w.Context(), &awskms.VerifyInput{
+				KeyId: &w.key, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, Message: []byte("m"), Signature: w.blob,
+			}))
+		}},
+	{name: "VerifyMac", needs: onKey("kms:VerifyMac"),
+		ready: func(w *walker) error {
+			if err := keyOf(kmstypes.KeySpecHmac256, kmstypes.KeyUsageTypeGenerateVerifyMac)(w); err != nil {
+				return err
+			}
+			r, err := w.admin.kms.GenerateMac(w.Context(), &awskms.GenerateMacInput{KeyId: &w.key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("m")})
+			if err == nil {
+				w.blob = r.Mac
+			}
+			return err
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.VerifyMac(w.Context(), &awskms.VerifyMacInput{
+				KeyId: &w.key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("m"), Mac: w.blob,
+			}))
+		}},
+}
+
+// keyOf puts a key of another kind in the place of the walker's, with its public
+// key if it has one.
+func keyOf(spec kmstypes.KeySpec, usage kmstypes.KeyUsageType) func(w *walker) error {
+	return func(w *walker) error {
+		r, err := w.admin.kms.CreateKey(w.Context(), &awskms.CreateKeyInput{KeySpec: spec, KeyUsage: usage})
+		if err != nil {
+			return err
+		}
+		w.key = *r.KeyMetadata.Arn
+		if usage == kmstypes.KeyUsageTypeGenerateVerifyMac {
+			return nil
+		}
+		public, err := w.admin.kms.GetPublicKey(w.Context(), &awskms.GetPublicKeyInput{KeyId: &w.key})
+		if err == nil {
+			w.public = public.PublicKey
+		}
+		return err
+	}
 }
 
 func enableKey(w *walker) error {

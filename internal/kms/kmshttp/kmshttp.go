@@ -42,17 +42,20 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.Bind("CreateKey", s.CreateKey), largeBody),
 		row(awsjson.Bind("Decrypt", s.Decrypt), largeBody),
 		row(awsjson.BindVoid("DeleteAlias", s.DeleteAlias), smallBody),
+		row(awsjson.Bind("DeriveSharedSecret", s.DeriveSharedSecret), largeBody),
 		row(awsjson.Bind("DescribeKey", s.DescribeKey), cryptoBody),
 		row(awsjson.BindVoid("DisableKey", s.DisableKey), smallBody),
 		row(awsjson.BindVoid("DisableKeyRotation", s.DisableKeyRotation), smallBody),
 		row(awsjson.BindVoid("EnableKey", s.EnableKey), smallBody),
 		row(awsjson.BindVoid("EnableKeyRotation", s.EnableKeyRotation), smallBody),
-		row(awsjson.Bind("Encrypt", wiping(s.Encrypt)), cryptoBody),
+		row(awsjson.Bind("Encrypt", wiping(s.Encrypt, func(r *kmsapi.EncryptRequest) { r.Plaintext.Wipe() })), cryptoBody),
 		row(awsjson.Bind("GenerateDataKey", s.GenerateDataKey), largeBody),
 		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
+		row(awsjson.Bind("GenerateMac", wiping(s.GenerateMac, func(r *kmsapi.GenerateMacRequest) { r.Message.Wipe() })), cryptoBody),
 		row(awsjson.Bind("GenerateRandom", s.GenerateRandom), largeBody),
 		row(awsjson.Bind("GetKeyPolicy", s.GetKeyPolicy), smallBody),
 		row(awsjson.Bind("GetKeyRotationStatus", s.GetKeyRotationStatus), smallBody),
+		row(awsjson.Bind("GetPublicKey", s.GetPublicKey), cryptoBody),
 		row(awsjson.Bind("ListAliases", s.ListAliases), smallBody),
 		row(awsjson.Bind("ListGrants", s.ListGrants), smallBody),
 		row(awsjson.Bind("ListKeyPolicies", s.ListKeyPolicies), smallBody),
@@ -66,19 +69,23 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.BindVoid("RevokeGrant", s.RevokeGrant), smallBody),
 		row(awsjson.Bind("RotateKeyOnDemand", s.RotateKeyOnDemand), smallBody),
 		row(awsjson.Bind("ScheduleKeyDeletion", s.ScheduleKeyDeletion), smallBody),
+		row(awsjson.Bind("Sign", wiping(s.Sign, func(r *kmsapi.SignRequest) { r.Message.Wipe() })), cryptoBody),
 		row(awsjson.BindVoid("TagResource", s.TagResource), largeBody),
 		row(awsjson.BindVoid("UntagResource", s.UntagResource), largeBody),
 		row(awsjson.BindVoid("UpdateAlias", s.UpdateAlias), smallBody),
 		row(awsjson.BindVoid("UpdateKeyDescription", s.UpdateKeyDescription), largeBody),
+		row(awsjson.Bind("Verify", wiping(s.Verify, func(r *kmsapi.VerifyRequest) { r.Message.Wipe() })), cryptoBody),
+		row(awsjson.Bind("VerifyMac", wiping(s.VerifyMac, func(r *kmsapi.VerifyMacRequest) { r.Message.Wipe() })), cryptoBody),
 	}
 }
 
-// wiping returns Encrypt with the plaintext of the request, which this package
-// alone has, wiped when it is done. (awsjson does that for answers.)
-func wiping(encrypt func(context.Context, identity.Caller, *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error)) func(context.Context, identity.Caller, *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
-	return func(ctx context.Context, c identity.Caller, req *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
-		defer req.Plaintext.Wipe()
-		return encrypt(ctx, c, req)
+// wiping returns an operation with what its requests hold in clear, a plaintext
+// or a message, wiped when it is done: this package alone has the request.
+// (awsjson does that for answers.)
+func wiping[Req, Resp any](op func(context.Context, identity.Caller, *Req) (*Resp, error), wipe func(*Req)) func(context.Context, identity.Caller, *Req) (*Resp, error) {
+	return func(ctx context.Context, c identity.Caller, req *Req) (*Resp, error) {
+		defer wipe(req)
+		return op(ctx, c, req)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestPlaintextOfARequestIsWiped(t *testing.T) {
 			_, _ = wiping(func(_ context.Context, _ identity.Caller, req *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
 				seen = string(req.Plaintext.Expose())
 				return nil, outcome
-			})(t.Context(), identity.Caller{}, &kmsapi.EncryptRequest{Plaintext: secret.New(plaintext)})
+			}, func(r *kmsapi.EncryptRequest) { r.Plaintext.Wipe() })(t.Context(), identity.Caller{}, &kmsapi.EncryptRequest{Plaintext: secret.New(plaintext)})
 			if seen != "plain" || string(plaintext) != "\x00\x00\x00\x00\x00" {
 				t.Errorf("the operation saw %q, and %q is left", seen, plaintext)
 			}
