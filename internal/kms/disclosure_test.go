@@ -79,6 +79,34 @@ func TestNothingTellsOfForeignKeys(t *testing.T) {
 			_, err := k.GenerateDataKeyWithoutPlaintext(t.Context(), c, &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: &key, NumberOfBytes: new(int32(8))})
 			return err
 		},
+		"Sign, with a key of another usage": func(c identity.Caller, key string) error {
+			_, err := k.Sign(t.Context(), c, signRequest(key, kmsapi.SigningAlgorithmSpecEcdsaSha256, "p"))
+			return err
+		},
+		"Verify, bad digest": func(c identity.Caller, key string) error {
+			r := verifyRequest(key, kmsapi.SigningAlgorithmSpecEcdsaSha256, "p", []byte("s"))
+			r.MessageType = new(kmsapi.MessageTypeDigest)
+			_, err := k.Verify(t.Context(), c, r)
+			return err
+		},
+		"GetPublicKey": func(c identity.Caller, key string) error {
+			_, err := k.GetPublicKey(t.Context(), c, &kmsapi.GetPublicKeyRequest{KeyId: &key})
+			return err
+		},
+		"GenerateMac, bad grant token, dry": func(c identity.Caller, key string) error {
+			r := macRequest(key, kmsapi.MacAlgorithmSpecHmacSha256, "p")
+			r.GrantTokens, r.DryRun = bad, new(true)
+			_, err := k.GenerateMac(t.Context(), c, r)
+			return err
+		},
+		"VerifyMac": func(c identity.Caller, key string) error {
+			_, err := k.VerifyMac(t.Context(), c, verifyMacRequest(key, kmsapi.MacAlgorithmSpecHmacSha256, "p", []byte("x")))
+			return err
+		},
+		"DeriveSharedSecret, bad peer": func(c identity.Caller, key string) error {
+			_, err := k.DeriveSharedSecret(t.Context(), c, agreeRequest(key, []byte("x")))
+			return err
+		},
 		"DescribeKey": func(c identity.Caller, key string) error {
 			_, err := k.DescribeKey(t.Context(), c, &kmsapi.DescribeKeyRequest{KeyId: &key, GrantTokens: bad})
 			return err

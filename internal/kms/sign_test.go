@@ -222,3 +222,24 @@ func TestSignRecord(t *testing.T) {
 		t.Error("the record holds the message")
 	}
 }
+
+func BenchmarkSign(b *testing.B) {
+	k := newKit(b)
+	for _, c := range []struct {
+		spec      kmsapi.KeySpec
+		algorithm kmsapi.SigningAlgorithmSpec
+	}{
+		{kmsapi.KeySpecEccNistP256, kmsapi.SigningAlgorithmSpecEcdsaSha256},
+		{kmsapi.KeySpecRsa2048, kmsapi.SigningAlgorithmSpecRsassaPssSha256},
+	} {
+		b.Run(string(c.spec), func(b *testing.B) {
+			r, who, ctx := signRequest(*k.createKeyOf(c.spec, sig).Arn, c.algorithm, "message"), root(), b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := k.Sign(ctx, who, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
