@@ -2,8 +2,15 @@ package hsm_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rand"
+	"crypto/sha512"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -12,6 +19,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
@@ -58,6 +67,9 @@ type document struct {
 	RecordKey     keyDoc            `json:"record_key"`
 	Sealed        []byte            `json:"sealed,omitempty"`
 	AAD           []byte            `json:"aad,omitempty"`
+	TypedKey      *keyDoc           `json:"typed_key,omitempty"`
+	KeySpec       string            `json:"key_spec,omitempty"`
+	MaterialID    []byte            `json:"key_material_id,omitempty"`
 }
 
 func (d *document) write(t testing.TB, path string) string {
@@ -95,6 +107,12 @@ func (d *document) open(t testing.TB, m *hsm.Module) (h handles) {
 // key of each purpose the reader needs, and a backing key it must not pick.
 func newDocument(t testing.TB, dir string) (*document, handles) {
 	t.Helper()
+	d, m := newDocumentOn(t, dir)
+	return d, d.open(t, m)
+}
+
+func newDocumentOn(t testing.TB, dir string) (*document, *hsm.Module) {
+	t.Helper()
 	d := &document{RootKeyFile: filepath.Join(dir, "root-key")}
 	if err := hsm.CreateRootKeyFile(d.RootKeyFile); err != nil {
 		t.Fatal(err)
@@ -123,7 +141,81 @@ func newDocument(t testing.TB, dir string) (*document, handles) {
 	d.BackingKeys = append(d.BackingKeys, newKey(hsm.PurposeBackingKey, kmsKey))
 	d.BlobHeaderKey = newKey(hsm.PurposeBlobHeader, keyDoc{Domain: "global", KeyID: "blob-header"})
 	d.RecordKey = newKey(hsm.PurposeRecord, keyDoc{Domain: "global", KeyID: "records"})
-	return d, d.open(t, m)
+	return d, m
+}
+
+// makeTypedKey puts a new key pair or HMAC key into the document.
+func (d *document) makeTypedKey(t testing.TB, m *hsm.Module, keyType hsm.KeyType) {
+	t.Helper()
+	k := d.BackingKeys[0]
+	b := k.binding(keyType.Purpose())
+	var err error
+	if keyType.Purpose() == hsm.PurposeHMACKey {
+		k.Token, err = m.GenerateHMACKey(keyType, b)
+	} else {
+		k.Token, err = m.GenerateKeyPair(keyType, b)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := m.MaterialID(k.Token, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.TypedKey, d.KeySpec, d.MaterialID = &k, keyType.String(), id[:]
+}
+
+// checkMaterial tests that material is what the document's typed key computes
+// with, by another way to its public key or MAC.
+func (d *document) checkMaterial(t testing.TB, m *hsm.Module, material []byte) {
+	t.Helper()
+	keyType, _ := hsm.ParseKeyType(d.KeySpec)
+	b := d.TypedKey.binding(keyType.Purpose())
+	if keyType == hsm.HMAC384 {
+		k, err := m.LoadHMACKey(d.TypedKey.Token, keyType, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := hmac.New(sha512.New384, material)
+		h.Write([]byte("message"))
+		if err := k.Verify("HMAC_SHA_384", []byte("message"), h.Sum(nil)); err != nil {
+			t.Errorf("%s: %v", d.KeySpec, err)
+		}
+		return
+	}
+	k, err := m.LoadKeyPair(d.TypedKey.Token, keyType, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var public any
+	switch keyType {
+	case hsm.RSA2048:
+		key, err := x509.ParsePKCS8PrivateKey(material)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public = key.(crypto.Signer).Public()
+	case hsm.P521:
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P521(), material)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public = key.Public()
+	case hsm.Ed25519:
+		public = ed25519.NewKeyFromSeed(material).Public()
+	case hsm.MLDSA65:
+		seed := [mldsa65.SeedSize]byte(material)
+		key, _ := mldsa65.NewKeyFromSeed(&seed)
+		if !bytes.HasSuffix(k.PublicKey(), key.Bytes()) {
+			t.Errorf("%s: got another public key", d.KeySpec)
+		}
+		return
+	default:
+		t.Fatalf("no other way for %s", d.KeySpec)
+	}
+	if want, err := x509.MarshalPKIXPublicKey(public); err != nil || !bytes.Equal(k.PublicKey(), want) {
+		t.Errorf("%s: got public key %x, %v, want %x", d.KeySpec, k.PublicKey(), err, want)
+	}
 }
 
 func (d *document) header(h handles) ciphertext.Header {
@@ -300,6 +392,26 @@ func TestReaderOpensRecord(t *testing.T) {
 	mustRefuse(t, "moved to another row", "record", d.write(t, path))
 }
 
+func TestReaderOpensTypedKeys(t *testing.T) {
+	dir := t.TempDir()
+	d, m := newDocumentOn(t, dir)
+	path := filepath.Join(dir, "key.json")
+	for _, keyType := range []hsm.KeyType{hsm.RSA2048, hsm.P521, hsm.Ed25519, hsm.MLDSA65, hsm.HMAC384} {
+		d.makeTypedKey(t, m, keyType)
+		material, stderr, err := runReader(t, "key", d.write(t, path))
+		if err != nil {
+			t.Fatal(err, stderr)
+		}
+		d.checkMaterial(t, m, material)
+	}
+	d.makeTypedKey(t, m, hsm.P256)
+	d.KeySpec = hsm.Secp256k1.String()
+	mustRefuse(t, "another type", "key", d.write(t, path))
+	d.makeTypedKey(t, m, hsm.P256)
+	d.MaterialID[0] ^= 1
+	mustRefuse(t, "another id", "key", d.write(t, path))
+}
+
 // The files of testdata/v1 were written once, by -update. Version 1 of every
 // format opens for ever: this fails on the first change of a label, a layout or
 // additional data. Its root key is public and protects nothing.
@@ -356,6 +468,10 @@ func TestVersion1StillOpens(t *testing.T) {
 	}
 	mustRead(t, want, "--root-key", rootKey, "blob", filepath.Join(dir, "blob.json"))
 
+	d = read("key.json")
+	d.checkMaterial(t, m, want[:32])
+	mustRead(t, want[:32], "--root-key", rootKey, "key", filepath.Join(dir, "key.json"))
+
 	d = read("object.json")
 	if got, err := readObject(d, d.open(t, m)); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("object: got %q, %v, want %q", got, err, want)
@@ -408,7 +524,8 @@ func writeVersion1(t *testing.T, dir string, plaintext []byte) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d, h := newDocument(t, dir)
+	d, m := newDocumentOn(t, dir)
+	h := d.open(t, m)
 	rootKey, err := os.ReadFile(d.RootKeyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -422,7 +539,29 @@ func writeVersion1(t *testing.T, dir string, plaintext []byte) {
 	d.AAD = []byte("row")
 	d.Sealed = h.record.Seal(nil, plaintext, d.AAD)
 	d.write(t, filepath.Join(dir, "blob.json"))
-	d.Sealed, d.AAD = nil, nil
+	d.Blob, d.Context, d.Sealed, d.AAD = nil, nil, nil, nil
+	d.writeKey(t, m, dir, plaintext[:32])
 	d.sealObject(t, h, dir, map[uint32][]byte{1: plaintext[:20], 2: plaintext[20:]}, 1, 2)
 	d.write(t, filepath.Join(dir, "object.json"))
+}
+
+// writeKey writes key.json: an Ed25519 key whose seed is given.
+func (d *document) writeKey(t testing.TB, m *hsm.Module, dir string, seed []byte) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := d.BackingKeys[0]
+	b := k.binding(hsm.PurposeKeyPair)
+	if k.Token, err = m.ImportKeyPair(hsm.Ed25519, b, secret.New(der)); err != nil {
+		t.Fatal(err)
+	}
+	id, err := m.MaterialID(k.Token, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.TypedKey, d.KeySpec, d.MaterialID = &k, hsm.Ed25519.String(), id[:]
+	d.write(t, filepath.Join(dir, "key.json"))
+	d.TypedKey, d.KeySpec, d.MaterialID = nil, "", nil
 }

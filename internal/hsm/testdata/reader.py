@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens ciphertext blobs, stored objects and sealed records of Strongroom.
+"""Opens ciphertext blobs, stored objects, sealed records and keys of Strongroom.
 
 Written from docs/formats alone, to show that the formats are what those
 documents say. docs/formats/reader.md describes usage and input.
@@ -206,6 +206,42 @@ def material_id(key, key_id):
     return kdf(key, "strongroom/1 key material id", key_id.encode())
 
 
+# The types of key pairs and HMAC keys, with the size of their material; those
+# of RSA are PKCS #8 and have no fixed one.
+TYPES = {
+    "RSA_2048": (2, 0),
+    "RSA_3072": (3, 0),
+    "RSA_4096": (4, 0),
+    "ECC_NIST_P256": (5, 32),
+    "ECC_NIST_P384": (6, 48),
+    "ECC_NIST_P521": (7, 66),
+    "ECC_SECG_P256K1": (8, 32),
+    "ECC_NIST_EDWARDS25519": (9, 32),
+    "ML_DSA_44": (10, 32),
+    "ML_DSA_65": (11, 32),
+    "ML_DSA_87": (12, 32),
+    "SM2": (13, 32),
+    "HMAC_224": (14, 28),
+    "HMAC_256": (15, 32),
+    "HMAC_384": (16, 48),
+    "HMAC_512": (17, 64),
+}
+
+
+def open_typed_key(doc, keys):
+    """The material of a key pair or HMAC key."""
+    spec, k = doc["key_spec"], doc["typed_key"]
+    number, size = TYPES[spec]
+    wrapped = keys.open(9 if spec.startswith("HMAC") else 8, k)
+    if wrapped[0] != number:
+        raise Damaged(f"token holds material of type {wrapped[0]}, {spec} is type {number}")
+    if size and len(wrapped) != 1 + size:
+        raise Damaged(f"material of {spec} has {len(wrapped) - 1} bytes")
+    if material_id(wrapped, k.get("key_id", "")) != raw(doc["key_material_id"]):
+        raise Damaged("material has another key material id")
+    return wrapped[1:]
+
+
 class Keys:
     """The keys of a document, opened when they are asked for."""
 
@@ -350,7 +386,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--root-key", metavar="FILE", help="root key file, instead of the document's")
     args.add_argument("--pure", action="store_true", help="do not use the package cryptography")
-    args.add_argument("what", choices=["blob", "object", "record"])
+    args.add_argument("what", choices=["blob", "object", "record", "key"])
     args.add_argument("document", help="JSON file, or - for standard input")
     args = args.parse_args()
     if args.pure:
@@ -364,6 +400,8 @@ def main():
             plaintext = [open_blob(doc, keys)]
         elif args.what == "object":
             plaintext = open_object(doc, keys)
+        elif args.what == "key":
+            plaintext = [open_typed_key(doc, keys)]
         else:
             record_key = keys.open(5, doc["record_key"])
             plaintext = [open_box(record_key, "strongroom/1 record", raw(doc["sealed"]), raw(doc["aad"]))]
