@@ -32,6 +32,9 @@ var (
 // HMAC_SHA_256, ECDH.
 type Mechanism string
 
+// mechECDH is what Agree does; it is named nowhere but in tables.
+const mechECDH Mechanism = "ECDH"
+
 // MessageForm says what the bytes are that are signed.
 type MessageForm uint8
 

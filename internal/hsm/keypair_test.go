@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -442,4 +443,41 @@ func TestPublicKeyParses(t *testing.T) {
 			t.Errorf("%v: %v", keyType, err)
 		}
 	}
+}
+
+// What caches reckon with is not less than what handles take once they were used.
+func TestHandleSize(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	m := openTestModule(t)
+	for _, keyType := range pairTypes {
+		_, token := newTestPair(t, m, keyType)
+		use := signatureUses(keyType)[0]
+		handles := make([]*KeyPair, 20)
+		before := heap()
+		for i := range handles {
+			var err error
+			if handles[i], err = m.LoadKeyPair(token, keyType, testBinding(PurposeKeyPair)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := handles[i].Sign(use.mech, use.form, []byte("message")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := (heap() - before) / len(handles)
+		runtime.KeepAlive(handles)
+		if want := keyType.HandleSize(); got > want {
+			t.Errorf("%v: got %d bytes, want at most %d", keyType, got, want)
+		}
+	}
+}
+
+// heap returns the bytes in use on the heap.
+func heap() int {
+	runtime.GC()
+	runtime.GC() // what pools held
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
 }

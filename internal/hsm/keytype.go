@@ -65,3 +65,15 @@ func (t KeyType) Purpose() Purpose {
 	}
 	return 0
 }
+
+// HandleSize returns a bound of what an open handle of material of the type
+// takes in memory, in bytes: ML-DSA keeps its matrix.
+func (t KeyType) HandleSize() int {
+	switch t {
+	case RSA2048, RSA3072, RSA4096:
+		return 8 << 10
+	case MLDSA44, MLDSA65, MLDSA87:
+		return 112 << 10
+	}
+	return 2 << 10
+}

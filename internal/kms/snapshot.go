@@ -51,6 +51,9 @@ const (
 
 func (k *snapshot) size() int {
 	n := snapshotSize + len(k.materials)*materialSize + len(k.key.Description)
+	if t := k.key.Type(); t != hsm.Symmetric {
+		n += t.HandleSize() // those have one material
+	}
 	if k.policy != nil {
 		n += compiledPolicy * len(k.policy.Text())
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/fips140"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 		return []Finding{{Subject: "flags", Err: err}}
 	}
 	found := []Finding{{Subject: "module", Good: hsm.FIPS()}}
+	if fips140.Enabled() {
+		found = append(found, Finding{Subject: "module", Good: "outside of FIPS 140-3, and served: " + strings.Join(hsm.Unapproved(), "; ")})
+	}
 	add := func(subject string, good string, err error) {
 		found = append(found, Finding{subject, good, err})
 	}
