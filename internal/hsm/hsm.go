@@ -1,17 +1,19 @@
 // Package hsm is the only home of plaintext key material. Its callers hold
 // handles and wrapped bytes; what leaves it in clear is the plaintext of one
-// decryption, for the time of one request.
+// decryption, the secret of one agreement or a data key pair, for the time of one
+// request.
 //
 // The tree of keys (docs/formats/key-token.md draws it):
 //
 //	root key           a file outside the data directory
 //	 └─ domain key     one per region and version, wrapped by the root key
-//	     └─ key        a backing key, MAC key, access key or record key, wrapped as a token
+//	     └─ key        a backing key, key pair, HMAC key, MAC key, access key or record key, wrapped as a token
 //	         └─ message key   one per sealed message, by SP 800-108 from the key and 16 random bytes
 //
-// All encryption is AES-256-GCM with a random nonce, all derivation NIST SP
-// 800-108r1 in counter mode with HMAC-SHA-256 (kdf.go), all randomness
-// crypto/rand. The package keeps no files but the root key: tokens in, tokens out.
+// All encryption of its own is AES-256-GCM with a random nonce, all derivation
+// NIST SP 800-108r1 in counter mode with HMAC-SHA-256 (kdf.go), all randomness
+// crypto/rand. Key pairs and HMAC keys do what the mechanisms of KMS are; fips.go
+// lists them. The package keeps no files but the root key: tokens in, tokens out.
 //
 // Usage limits (SP 800-38D section 8.3: at most 2^32 random nonces under one
 // key). Every box (box.go) has a key of its own, so that limit cannot be met

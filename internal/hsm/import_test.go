@@ -163,10 +163,13 @@ func TestImportOfRSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := multi.Primes[2]
 	for name, k := range map[string]pkcs1{
 		"another d":           change(func(k *pkcs1) { k.D = plus(k.D) }),
 		"another n":           change(func(k *pkcs1) { k.N = plus(k.N) }),
 		"another dP":          change(func(k *pkcs1) { k.DP = plus(k.DP) }),
+		"another dQ":          change(func(k *pkcs1) { k.DQ = plus(k.DQ) }),
+		"d beyond n":          change(func(k *pkcs1) { k.D = new(big.Int).Add(k.D, new(big.Int).Lsh(phi, 1)) }),
 		"another qInv":        change(func(k *pkcs1) { k.QInv = plus(k.QInv) }),
 		"1024 bits":           pkcs1{E: e, P: prime(512), Q: prime(512)}.fill(),
 		"primes of two sizes": pkcs1{E: e, P: prime(1100), Q: prime(948)}.fill(),
@@ -176,7 +179,7 @@ func TestImportOfRSA(t *testing.T) {
 		"nothing":             pkcs1{N: one, E: e, D: one, P: one, Q: one, DP: one, DQ: one, QInv: one},
 		"three primes": {Version: 1, N: multi.N, E: e, D: multi.D, P: multi.Primes[0], Q: multi.Primes[1],
 			DP: multi.Precomputed.Dp, DQ: multi.Precomputed.Dq, QInv: multi.Precomputed.Qinv,
-			Others: []pkcs1Prime{{multi.Primes[2], multi.Precomputed.CRTValues[0].Exp, multi.Precomputed.CRTValues[0].Coeff}}},
+			Others: []pkcs1Prime{{r, new(big.Int).Mod(multi.D, new(big.Int).Sub(r, one)), new(big.Int).ModInverse(new(big.Int).Mul(multi.Primes[0], multi.Primes[1]), r)}}},
 	} {
 		if _, err := m.ImportKeyPair(RSA2048, b, k.encode(t)); !errors.Is(err, ErrMaterial) {
 			t.Errorf("%s: got %v, want %v", name, err, ErrMaterial)

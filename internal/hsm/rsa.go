@@ -59,7 +59,7 @@ func parseRSA(t KeyType, material []byte) (privateKey, error) {
 	return &rsaKey{k}, nil
 }
 
-// importRSA reads a key whose n, d and CRT values x509 finds to fit the primes.
+// importRSA reads a key whose n and CRT values x509 finds to fit the primes.
 // It tests what x509 does not, and brings the
 // parts that can be written in several ways into one form, so that a key has
 // one material id: the larger prime first, d the inverse of e modulo λ(n)
@@ -88,7 +88,8 @@ func importRSA(t KeyType, info privateKeyInfo) (privateKey, error) {
 	lambda := new(big.Int).Mul(p1, q1)
 	lambda.Div(lambda, new(big.Int).GCD(nil, nil, p1, q1))
 	d := new(big.Int).ModInverse(big.NewInt(rsaExponent), lambda)
-	if d == nil {
+	// Not every version of the module looks at d when there are CRT values.
+	if d == nil || k.D.Cmp(k.N) >= 0 || new(big.Int).Mod(k.D, lambda).Cmp(d) != 0 {
 		return nil, errPrivateKey
 	}
 	key := &rsa.PrivateKey{

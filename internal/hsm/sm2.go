@@ -1,7 +1,6 @@
 package hsm
 
 import (
-	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"math/big"
@@ -58,13 +57,9 @@ func newSM2(key *ecdh.PrivateKey) (privateKey, error) {
 		return nil, errPrivateKey
 	}
 	point := key.PublicKey().Bytes() // 4 ‖ x ‖ y
-	k := &sm2Key{ecdh: key, key: &sm2.PrivateKey{PrivateKey: ecdsa.PrivateKey{
-		PublicKey: ecdsa.PublicKey{
-			Curve: sm2.P256(),
-			X:     new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:]),
-		},
-		D: d,
-	}}}
+	k := &sm2Key{ecdh: key, key: new(sm2.PrivateKey)}
+	k.key.Curve = sm2.P256()
+	k.key.X, k.key.Y, k.key.D = new(big.Int).SetBytes(point[1:33]), new(big.Int).SetBytes(point[33:]), d
 	var err error
 	k.za, err = sm2.CalculateZA(&k.key.PublicKey, []byte(sm2UID))
 	return k, err
