@@ -25,8 +25,8 @@ func (m *Module) GenerateKey(b Binding) (token []byte, err error) {
 }
 
 // ImportKey wraps material that was made elsewhere: the secret of an access
-// key, 1 to 256 bytes, or key material of 32 bytes for any other purpose. It
-// neither keeps nor wipes material. Key pairs and HMAC keys have methods of their
+// key or another credential, 1 to 256 bytes, or key material of 32 bytes for any
+// other purpose. It neither keeps nor wipes material. Key pairs and HMAC keys have methods of their
 // own. Errors as for GenerateKey.
 func (m *Module) ImportKey(b Binding, material secret.Bytes) (token []byte, err error) {
 	if b.Purpose.typed() {

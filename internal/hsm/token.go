@@ -30,7 +30,7 @@ const (
 // most.
 func (p Purpose) sizes() (minimum, maximum int) {
 	switch p {
-	case PurposeAccessKey:
+	case PurposeAccessKey, PurposeCredential:
 		return 1, maxImport
 	case PurposeKeyPair: // type ‖ material
 		return 1 + 32, maxTypedKey

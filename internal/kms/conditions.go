@@ -44,16 +44,17 @@ type conditions struct {
 	through func(*grantSet) (grantID string, ok bool)
 
 	// Set by the decision.
-	ctx     context.Context // of the call: kms:ResourceAliases is read from the store
-	service *Service
-	call    *gate.Call
-	action  string        // kms:Decrypt
-	key     *snapshot     // nil: the decision is not about a key
-	alias   bool          // it is about an alias
-	aliases []kmsdb.Alias // of key, read when first asked for
-	asked   bool          // whether they were
-	failed  error         // a question that has no answer; whatever was decided does not hold
-	unread  error         // grants that could not be read, or trusted; a denial does not hold
+	ctx      context.Context // of the call: kms:ResourceAliases is read from the store
+	service  *Service
+	call     *gate.Call
+	action   string        // kms:Decrypt
+	key      *snapshot     // nil: the decision is not about a key
+	alias    bool          // it is about an alias
+	keyStore bool          // it is about custom key stores
+	aliases  []kmsdb.Alias // of key, read when first asked for
+	asked    bool          // whether they were
+	failed   error         // a question that has no answer; whatever was decided does not hold
+	unread   error         // grants that could not be read, or trusted; a denial does not hold
 }
 
 // grantConditions are the condition keys of the operations on grants. Empty
@@ -74,7 +75,7 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 		}
 		switch rest {
 		case "calleraccount":
-			return text(c.call.Caller.AccountID, c.key != nil || c.alias)
+			return text(c.call.Caller.AccountID, c.key != nil || c.alias || c.keyStore)
 		case "viaservice":
 			return text(c.call.Caller.ViaService, c.call.Caller.ViaService != "")
 		case "encryptioncontextkeys":

@@ -36,6 +36,9 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 		return nil, err
 	}
 	call.RequestParameters = createKeyParameters(req, spec, usage)
+	if err := checkInStore(req, spec); err != nil {
+		return nil, err
+	}
 	text := defaultPolicy(call.Caller.AccountID)
 	if req.Policy != nil {
 		text = *req.Policy
@@ -53,6 +56,9 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 		return nil, err
 	}
 	if err := s.servesSpec(key.Region, string(spec)); err != nil {
+		return nil, err
+	}
+	if err := s.checkStoreOf(ctx, call, req); err != nil {
 		return nil, err
 	}
 	if err := checkSupported(req); err != nil {
@@ -200,12 +206,6 @@ func checkSupported(req *kmsapi.CreateKeyRequest) error {
 	var what []string
 	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms {
 		what = append(what, "Origin "+string(*req.Origin))
-	}
-	if req.CustomKeyStoreId != nil {
-		what = append(what, "CustomKeyStoreId")
-	}
-	if req.XksKeyId != nil {
-		what = append(what, "XksKeyId")
 	}
 	if isTrue(req.MultiRegion) {
 		what = append(what, "MultiRegion")

@@ -62,8 +62,6 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 		{"bad pair, symmetric", kmsapi.CreateKeyRequest{KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
 			kmsapi.ValidationException, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
 		{"imported", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternal)}, kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL."},
-		{"custom key store", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternalKeyStore), CustomKeyStoreId: new("cks-1"), XksKeyId: new("x")},
-			kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL_KEY_STORE, CustomKeyStoreId, XksKeyId."},
 		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, kmsapi.UnsupportedOperationException, "Not supported yet: MultiRegion."},
 	} {
 		t.Run(c.name, func(t *testing.T) {

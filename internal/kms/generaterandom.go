@@ -17,7 +17,7 @@ func (s *Service) GenerateRandom(ctx context.Context, c identity.Caller, req *km
 
 // generateRandom leaves requestParameters null, as AWS's records have them (KMS
 // Developer Guide, "GenerateRandom").
-func (s *Service) generateRandom(_ context.Context, call *gate.Call, req *kmsapi.GenerateRandomRequest) (*kmsapi.GenerateRandomResponse, error) {
+func (s *Service) generateRandom(ctx context.Context, call *gate.Call, req *kmsapi.GenerateRandomRequest) (*kmsapi.GenerateRandomResponse, error) {
 	switch {
 	case req.Recipient != nil:
 		return nil, recipientUnsupported()
@@ -28,11 +28,25 @@ func (s *Service) generateRandom(_ context.Context, call *gate.Call, req *kmsapi
 		return nil, err
 	}
 	if req.CustomKeyStoreId != nil {
-		return nil, awserr.New(kmsapi.UnsupportedOperationException, "Not supported yet: CustomKeyStoreId.")
+		return nil, s.noRandomOf(ctx, call, *req.CustomKeyStoreId)
 	}
 	b, err := s.module.Random(int(*req.NumberOfBytes))
 	if err != nil {
 		return nil, err
 	}
 	return &kmsapi.GenerateRandomResponse{Plaintext: b}, nil
+}
+
+// noRandomOf says why a custom key store gives no random bytes: it is not there,
+// it is an external one ("External key store IDs are not valid for this
+// parameter"), or it is not connected, as none ever is yet.
+func (s *Service) noRandomOf(ctx context.Context, call *gate.Call, id string) error {
+	st, err := s.keyStore(ctx, call, id)
+	if err != nil {
+		return err
+	}
+	if st.Type != kmsapi.CustomKeyStoreTypeAwsCloudhsm {
+		return awserr.New(kmsapi.UnsupportedOperationException, "CustomKeyStoreId is not valid for %s.", typeOf(st.Type))
+	}
+	return invalidStore(&st)
 }

@@ -41,7 +41,6 @@ func TestGenerateRandomRefusals(t *testing.T) {
 		{"no length", kmsapi.GenerateRandomRequest{}, kmsapi.ValidationException, "NumberOfBytes is required."},
 		{"none", kmsapi.GenerateRandomRequest{NumberOfBytes: new(int32(0))}, kmsapi.ValidationException, tooSmall},
 		{"too many", kmsapi.GenerateRandomRequest{NumberOfBytes: new(int32(1025))}, kmsapi.ValidationException, tooLarge},
-		{"key store", kmsapi.GenerateRandomRequest{NumberOfBytes: new(int32(1)), CustomKeyStoreId: new("cks-1")}, kmsapi.UnsupportedOperationException, "Not supported yet: CustomKeyStoreId."},
 		{"enclave", kmsapi.GenerateRandomRequest{NumberOfBytes: new(int32(1)), Recipient: &kmsapi.RecipientInfo{}}, kmsapi.UnsupportedOperationException, "The Recipient parameter is not supported yet."},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -62,6 +62,17 @@ func TestRecords(t *testing.T) {
 	s3 := func(method, path, query, body string, headers ...field) message {
 		return message{method: method, path: path, query: query, body: body, signed: append(headers, field{"User-Agent", "test-client/1.0"})}
 	}
+	const proxySecret = "DXjSUawnel2fr6SKC7G25CNxTyWKE5PF9XX6H/u9pSo="
+	const credential = `{"AccessKeyId":"ABCDE2345672ABCDE234","RawSecretAccessKey":"` + proxySecret + `"}`
+	proxy := func(host string) string {
+		return `"CustomKeyStoreType":"EXTERNAL_KEY_STORE","XksProxyUriEndpoint":"https://` + host + `","XksProxyUriPath":"/kms/xks/v1","XksProxyConnectivity":"PUBLIC_ENDPOINT","XksProxyAuthenticationCredential":` + credential + `}`
+	}
+	external := proxy("xks.example.com")
+	var first struct{ CustomKeyStoreId string }
+	if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", kmsCall("CreateCustomKeyStore", `{"CustomKeyStoreName":"first",`+proxy("other.example.com"))).body), &first); err != nil {
+		t.Fatal(err)
+	}
+	keyStore := first.CustomKeyStoreId
 	listed := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
 	cases := []auditCase{
 		{"CreateKey", "kms", k("CreateKey", `{"Description":"a key","Tags":[]}`), 200, "CreateKey", ""},
@@ -95,6 +106,18 @@ func TestRecords(t *testing.T) {
 		{"ReEncrypt is denied", "kms", k("ReEncrypt", `{"CiphertextBlob":"`+sealed.CiphertextBlob+`","DestinationKeyId":"`+foreign+`"}`), 400, "ReEncrypt", "AccessDenied"},
 		{"GenerateRandom", "kms", k("GenerateRandom", `{"NumberOfBytes":32}`), 200, "GenerateRandom", ""},
 		{"GenerateRandom fails", "kms", k("GenerateRandom", `{}`), 400, "GenerateRandom", "ValidationException"},
+		{"CreateCustomKeyStore", "kms", k("CreateCustomKeyStore", `{"CustomKeyStoreName":"second",`+external), 200, "CreateCustomKeyStore", ""},
+		{"CreateCustomKeyStore fails", "kms", k("CreateCustomKeyStore", `{"CustomKeyStoreName":"first",`+external), 400, "CreateCustomKeyStore", "CustomKeyStoreNameInUseException"},
+		{"ConnectCustomKeyStore", "kms", k("ConnectCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 200, "ConnectCustomKeyStore", ""},
+		{"ConnectCustomKeyStore fails", "kms", k("ConnectCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 400, "ConnectCustomKeyStore", "CustomKeyStoreInvalidStateException"},
+		{"DescribeCustomKeyStores", "kms", k("DescribeCustomKeyStores", `{"CustomKeyStoreName":"first"}`), 200, "DescribeCustomKeyStores", ""},
+		{"DescribeCustomKeyStores fails", "kms", k("DescribeCustomKeyStores", `{"CustomKeyStoreName":"none"}`), 400, "DescribeCustomKeyStores", "CustomKeyStoreNotFoundException"},
+		{"DisconnectCustomKeyStore", "kms", k("DisconnectCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 200, "DisconnectCustomKeyStore", ""},
+		{"DisconnectCustomKeyStore fails", "kms", k("DisconnectCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 400, "DisconnectCustomKeyStore", "CustomKeyStoreInvalidStateException"},
+		{"UpdateCustomKeyStore", "kms", k("UpdateCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`","XksProxyUriPath":"/a/kms/xks/v1","XksProxyAuthenticationCredential":`+credential+`}`), 200, "UpdateCustomKeyStore", ""},
+		{"UpdateCustomKeyStore fails", "kms", k("UpdateCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`","NewCustomKeyStoreName":"second"}`), 400, "UpdateCustomKeyStore", "CustomKeyStoreNameInUseException"},
+		{"DeleteCustomKeyStore", "kms", k("DeleteCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 200, "DeleteCustomKeyStore", ""},
+		{"DeleteCustomKeyStore fails", "kms", k("DeleteCustomKeyStore", `{"CustomKeyStoreId":"`+keyStore+`"}`), 400, "DeleteCustomKeyStore", "CustomKeyStoreNotFoundException"},
 		{"UpdateAlias", "kms", k("UpdateAlias", `{"AliasName":"alias/app","TargetKeyId":"`+second+`"}`), 200, "UpdateAlias", ""},
 		{"UpdateAlias fails", "kms", k("UpdateAlias", `{"AliasName":"alias/none","TargetKeyId":"`+second+`"}`), 400, "UpdateAlias", "NotFoundException"},
 		{"DeleteAlias", "kms", k("DeleteAlias", `{"AliasName":"alias/app"}`), 200, "DeleteAlias", ""},
@@ -198,7 +221,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		byRequest[id.RequestID] = append(byRequest[id.RequestID], r)
-		for _, secret := range []string{plaintext, "secret plaintext", metadata, content, sealed.CiphertextBlob, sealed.CiphertextBlob[:40], signed.Signature, signed.Mac, wireSecret, "Authorization", "CiphertextBlob", "laintext\":"} {
+		for _, secret := range []string{plaintext, "secret plaintext", metadata, content, sealed.CiphertextBlob, sealed.CiphertextBlob[:40], signed.Signature, signed.Mac, wireSecret, proxySecret, "Authorization", "CiphertextBlob", "laintext\":"} {
 			if strings.Contains(r, secret) {
 				t.Errorf("%q is in the trail: %s", secret, r)
 			}
@@ -230,6 +253,7 @@ var recordMasks = []struct {
 }{
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`("(?:requestID|originalRequestID)": )"[0-9A-F]{16}"`), `${1}"REQUESTID"`},
+	{regexp.MustCompile(`\bcks-[0-9a-f]{17}\b`), "KEYSTORE"},
 	{regexp.MustCompile(`"[0-9a-f]{64}"`), `"MATERIAL"`},
 	{regexp.MustCompile(`("x-amz-id-2": )"[^"]*"`), `${1}"HOSTID"`},
 }
@@ -260,6 +284,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "UpdateAlias": true, "DeleteAlias": true, "TagResource": true, "UntagResource": true,
 		"UpdateKeyDescription": true, "PutKeyPolicy": true, "ScheduleKeyDeletion": true, "CancelKeyDeletion": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
 		"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true,
+		"CreateCustomKeyStore": true, "ConnectCustomKeyStore": true, "DisconnectCustomKeyStore": true, "UpdateCustomKeyStore": true, "DeleteCustomKeyStore": true,
 		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
 	}
 	management := map[string]bool{"CreateBucket": true, "DeleteBucket": true, "HeadBucket": true, "ListBuckets": true, "GetBucketLocation": true}
@@ -305,7 +330,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 	}
 	// A call that found its key or bucket names it.
 	if tt.failure == "" && r.EventSource != "sts.amazonaws.com" && !strings.HasPrefix(r.EventName, "ListKeys") && !strings.HasPrefix(r.EventName, "ListBuckets") &&
-		r.EventName != "ListAliases" && r.EventName != "GenerateRandom" && len(r.Resources) == 0 {
+		!strings.Contains(r.EventName, "CustomKeyStore") && r.EventName != "ListAliases" && r.EventName != "GenerateRandom" && len(r.Resources) == 0 {
 		t.Errorf("%s: got no resources in\n%s", tt.name, raw)
 	}
 	return r.EventName

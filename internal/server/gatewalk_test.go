@@ -40,6 +40,7 @@ type walker struct {
 	blob        []byte // under key, or its signature or MAC
 	public      []byte // public key of key, in DER
 	grant       string // id, on key, for nobody in particular
+	keyStore    string // id of a custom key store
 }
 
 // walkRow is one operation of a table.
@@ -75,6 +76,11 @@ var kmsRows = []walkRow{
 			return discard(w.user.kms.CancelKeyDeletion(w.Context(), &awskms.CancelKeyDeletionInput{KeyId: &w.key}))
 		},
 		undo: enableKey},
+	{name: "ConnectCustomKeyStore", needs: onNothing("kms:ConnectCustomKeyStore"), ready: makeStore,
+		do: func(w *walker) error {
+			return discard(w.user.kms.ConnectCustomKeyStore(w.Context(), &awskms.ConnectCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore}))
+		},
+		undo: removeFailedStore},
 	{name: "CreateAlias",
 		needs: func(w *walker) []need {
 			return []need{{"kms:CreateAlias", w.aliasARN("alias/new")}, {"kms:CreateAlias", w.key}}
@@ -82,6 +88,9 @@ var kmsRows = []walkRow{
 		do: func(w *walker) error {
 			return discard(w.user.kms.CreateAlias(w.Context(), &awskms.CreateAliasInput{AliasName: aws.String("alias/new"), TargetKeyId: &w.key}))
 		}},
+	{name: "CreateCustomKeyStore", needs: onNothing("kms:CreateCustomKeyStore"),
+		do:   func(w *walker) (err error) { w.keyStore, err = createStore(w, w.user); return err },
+		undo: removeStore},
 	{name: "CreateGrant", needs: onKey("kms:CreateGrant"), do: func(w *walker) error {
 		return discard(w.user.grant(w.key, w.admin.arn, nil, kmstypes.GrantOperationEncrypt))
 	}},
@@ -103,6 +112,12 @@ var kmsRows = []walkRow{
 			return discard(w.user.kms.DeleteAlias(w.Context(), &awskms.DeleteAliasInput{AliasName: &w.alias}))
 		},
 		undo: createAlias},
+	{name: "DeleteCustomKeyStore", needs: onNothing("kms:DeleteCustomKeyStore"), ready: makeStore, do: func(w *walker) error {
+		return discard(w.user.kms.DeleteCustomKeyStore(w.Context(), &awskms.DeleteCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore}))
+	}},
+	{name: "DescribeCustomKeyStores", needs: onNothing("kms:DescribeCustomKeyStores"), do: func(w *walker) error {
+		return discard(w.user.kms.DescribeCustomKeyStores(w.Context(), &awskms.DescribeCustomKeyStoresInput{}))
+	}},
 	{name: "DeriveSharedSecret", needs: onKey("kms:DeriveSharedSecret"), ready: keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeKeyAgreement), do: func(w *walker) error {
 		return discard(w.user.kms.DeriveSharedSecret(w.Context(), &awskms.DeriveSharedSecretInput{
 			KeyId: &w.key, KeyAgreementAlgorithm: kmstypes.KeyAgreementAlgorithmSpecEcdh, PublicKey: w.public,
@@ -113,6 +128,12 @@ var kmsRows = []walkRow{
 	{name: "DisableKeyRotation", needs: onKey("kms:DisableKeyRotation"), do: func(w *walker) error {
 		return discard(w.user.kms.DisableKeyRotation(w.Context(), &awskms.DisableKeyRotationInput{KeyId: &w.key}))
 	}},
+	{name: "DisconnectCustomKeyStore", needs: onNothing("kms:DisconnectCustomKeyStore"),
+		ready: func(w *walker) error { return errors.Join(makeStore(w), connectStore(w)) },
+		do: func(w *walker) error {
+			return discard(w.user.kms.DisconnectCustomKeyStore(w.Context(), &awskms.DisconnectCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore}))
+		},
+		undo: removeStore},
 	{name: "EnableKey", needs: onKey("kms:EnableKey"), do: func(w *walker) error {
 		return discard(w.user.kms.EnableKey(w.Context(), &awskms.EnableKeyInput{KeyId: &w.key}))
 	}},
@@ -204,6 +225,11 @@ var kmsRows = []walkRow{
 		undo: func(w *walker) error {
 			return discard(w.admin.kms.UpdateAlias(w.Context(), &awskms.UpdateAliasInput{AliasName: &w.alias, TargetKeyId: &w.key}))
 		}},
+	{name: "UpdateCustomKeyStore", needs: onNothing("kms:UpdateCustomKeyStore"), ready: makeStore,
+		do: func(w *walker) error {
+			return discard(w.user.kms.UpdateCustomKeyStore(w.Context(), &awskms.UpdateCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore, NewCustomKeyStoreName: aws.String("another")}))
+		},
+		undo: removeStore},
 	{name: "UpdateKeyDescription", needs: onKey("kms:UpdateKeyDescription"), do: func(w *walker) error {
 		return discard(w.user.kms.UpdateKeyDescription(w.Context(), &awskms.UpdateKeyDescriptionInput{KeyId: &w.key, Description: aws.String("d")}))
 	}},
@@ -272,6 +298,40 @@ func createAlias(w *walker) error {
 func makeGrant(w *walker) (err error) {
 	w.grant, err = w.admin.grant(w.key, w.admin.arn, nil, kmstypes.GrantOperationDecrypt)
 	return err
+}
+
+// createStore makes an external key store as a.
+func createStore(w *walker, a *actor) (id string, err error) {
+	r, err := a.kms.CreateCustomKeyStore(w.Context(), &awskms.CreateCustomKeyStoreInput{
+		CustomKeyStoreName: aws.String("walk"), CustomKeyStoreType: kmstypes.CustomKeyStoreTypeExternalKeyStore,
+		XksProxyUriEndpoint: aws.String("https://xks.example.com"), XksProxyUriPath: aws.String("/kms/xks/v1"), XksProxyConnectivity: kmstypes.XksProxyConnectivityTypePublicEndpoint,
+		XksProxyAuthenticationCredential: &kmstypes.XksProxyAuthenticationCredentialType{
+			AccessKeyId: aws.String("ABCDE2345672ABCDE234"), RawSecretAccessKey: aws.String("DXjSUawnel2fr6SKC7G25CNxTyWKE5PF9XX6H/u9pSo="),
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	return *r.CustomKeyStoreId, nil
+}
+
+func makeStore(w *walker) (err error) {
+	w.keyStore, err = createStore(w, w.admin)
+	return err
+}
+
+func connectStore(w *walker) error {
+	return discard(w.admin.kms.ConnectCustomKeyStore(w.Context(), &awskms.ConnectCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore}))
+}
+
+func removeStore(w *walker) error {
+	return discard(w.admin.kms.DeleteCustomKeyStore(w.Context(), &awskms.DeleteCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore}))
+}
+
+// removeFailedStore is removeStore for one that could not be connected.
+func removeFailedStore(w *walker) error {
+	_, err := w.admin.kms.DisconnectCustomKeyStore(w.Context(), &awskms.DisconnectCustomKeyStoreInput{CustomKeyStoreId: &w.keyStore})
+	return errors.Join(err, removeStore(w))
 }
 
 const walkRole = "arn:aws:iam::" + bank + ":role/walk"

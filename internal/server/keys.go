@@ -19,6 +19,7 @@ import (
 func keyTokens() []custody.Tokens {
 	return []custody.Tokens{
 		{Table: store.KMSKeyTokens, Binding: kmsdb.TokenBinding},
+		{Table: store.KMSKeyStoreTokens, Binding: kmsdb.KeyStoreTokenBinding},
 		{Table: store.AccessKeyTokens, Binding: iam.TokenBinding},
 	}
 }

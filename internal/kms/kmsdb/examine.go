@@ -13,9 +13,10 @@ import (
 // examineBatch is how many rows are held in memory at once.
 const examineBatch = 500
 
-// Examine checks every key, alias and grant at rest: the seals of their rows,
-// that the tokens of the keys' material open, and that grants are on keys and are
-// found wherever they are filed. It returns how many keys there are. It
+// Examine checks every key, alias, grant and custom key store at rest: the seals
+// of their rows, that the tokens of the keys' material and of the stores'
+// credentials open, and that grants are on keys and are found wherever they are
+// filed. It returns how many keys there are. It
 // changes nothing.
 func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 	for after := ""; ; {
@@ -27,7 +28,10 @@ func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 			if err := d.examineAliases(ctx); err != nil {
 				return keys, err
 			}
-			return keys, d.examineGrants(ctx)
+			if err := d.examineGrants(ctx); err != nil {
+				return keys, err
+			}
+			return keys, d.examineKeyStores(ctx, m)
 		}
 		for _, r := range rows {
 			k, err := decodeKey(d.mac, r)

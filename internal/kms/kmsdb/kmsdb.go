@@ -1,5 +1,5 @@
-// Package kmsdb keeps KMS keys, their key tokens, aliases and grants as records
-// of the metadata store, and changes them in transactions.
+// Package kmsdb keeps KMS keys, their key tokens, aliases, grants and custom key
+// stores as records of the metadata store, and changes them in transactions.
 //
 //	kms_keys        account/region/key-id               the key, sealed; ref: whether it is pending deletion
 //	kms_keys        service/s3/account/region           a service's own key, sealed; in no listing
@@ -8,6 +8,8 @@
 //	kms_grants      key's row/grant-id/grantee          a grant, sealed; ref: its key's row/grantee
 //	kms_grants      named/key's row/digest              the id of a grant that has a name, sealed; in no listing
 //	kms_grant_retirers  region/retirer/account/key-id/grant-id  leads to a grant, sealed; ref: its key's row
+//	kms_key_stores  account/region/cks-id               a custom key store, sealed
+//	kms_key_store_tokens  the store's row/credential-id  its wrapped credential; the token binds itself
 //	meta            kms/customer-keys/account/region    how many customer managed keys there are
 //	meta            kms/grants/key's row                how many grants the key has
 //
