@@ -11,7 +11,7 @@ import (
 )
 
 // CancelKeyDeletion brings a key back that is pending deletion, as a disabled
-// one. It can be called until the key is gone, which may be some minutes after
+// one; or as one that is pending import, when its material is not there. It can be called until the key is gone, which may be some minutes after
 // its DeletionDate. (KMS API Reference, CancelKeyDeletion)
 func (s *Service) CancelKeyDeletion(ctx context.Context, c identity.Caller, req *kmsapi.CancelKeyDeletionRequest) (*kmsapi.CancelKeyDeletionResponse, error) {
 	return do(ctx, s, c, opCancelKeyDeletion, req, s.cancelKeyDeletion)
@@ -36,6 +36,9 @@ func (s *Service) cancelKeyDeletion(ctx context.Context, call *gate.Call, req *k
 			return false, err
 		}
 		key.State, key.DeletionDate = kmsapi.KeyStateDisabled, time.Time{}
+		if key.Origin == kmsapi.OriginTypeExternal {
+			settle(&key)
+		}
 		return true, tx.PutKey(&key)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/arn"
 	"github.com/strongroom/strongroom/internal/awserr"
@@ -33,6 +34,10 @@ type conditions struct {
 	bypassLockout     *bool                            // kms:BypassPolicyLockoutSafetyCheck
 	pendingWindow     int32                            // kms:ScheduleKeyDeletionPendingWindowInDays, in days
 	rotationPeriod    int32                            // kms:RotationPeriodInDays, in days
+	wrappingAlgorithm string                           // kms:WrappingAlgorithm
+	wrappingKeySpec   string                           // kms:WrappingKeySpec
+	expirationModel   string                           // kms:ExpirationModel
+	validTo           time.Time                        // kms:ValidTo
 	tags              []kmsapi.Tag                     // aws:RequestTag/name, and aws:TagKeys
 	tagKeys           []string                         // aws:TagKeys of a request that gives no values
 	create            *kmsdb.Key                       // what CreateKey is to make: kms:KeySpec and the like
@@ -106,6 +111,14 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 			return boolean(c.bypassLockout)
 		case "schedulekeydeletionpendingwindowindays":
 			return text(strconv.Itoa(int(c.pendingWindow)), c.pendingWindow != 0)
+		case "wrappingalgorithm":
+			return text(c.wrappingAlgorithm, c.wrappingAlgorithm != "")
+		case "wrappingkeyspec":
+			return text(c.wrappingKeySpec, c.wrappingKeySpec != "")
+		case "expirationmodel":
+			return text(c.expirationModel, c.expirationModel != "")
+		case "validto":
+			return text(c.validTo.Format(time.RFC3339Nano), !c.validTo.IsZero())
 		case "rotationperiodindays":
 			return text(strconv.Itoa(int(c.rotationPeriod)), c.rotationPeriod != 0)
 		}

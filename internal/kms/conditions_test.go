@@ -115,6 +115,16 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"EnableKeyRotation by default", `"NumericEquals":{"kms:RotationPeriodInDays":"365"}`, `"NumericLessThan":{"kms:RotationPeriodInDays":"365"}`, guide + "kms:RotationPeriodInDays: the default counts"},
 		{"DisableKeyRotation", `"Null":{"kms:RotationPeriodInDays":"true"}`, `"NumericGreaterThan":{"kms:RotationPeriodInDays":"1"}`, guide + "kms:RotationPeriodInDays: of no other operation"},
 
+		{"GetParametersForImport", `"StringEquals":{"kms:WrappingAlgorithm":"RSAES_OAEP_SHA_256"}`, `"StringEquals":{"kms:WrappingAlgorithm":"RSAES_OAEP_SHA_1"}`, guide + "kms:WrappingAlgorithm"},
+		{"GetParametersForImport", `"StringEquals":{"kms:WrappingKeySpec":["RSA_3072","RSA_4096"]}`, `"StringEquals":{"kms:WrappingKeySpec":"RSA_2048"}`, guide + "kms:WrappingKeySpec"},
+		{"ImportKeyMaterial", `"Null":{"kms:WrappingAlgorithm":"true"}`, `"StringEquals":{"kms:WrappingKeySpec":"RSA_3072"}`, guide + "kms:WrappingAlgorithm: of GetParametersForImport alone"},
+		{"ImportKeyMaterial", `"StringEquals":{"kms:ExpirationModel":"KEY_MATERIAL_EXPIRES"}`, `"StringEquals":{"kms:ExpirationModel":"KEY_MATERIAL_DOES_NOT_EXPIRE"}`, guide + "kms:ExpirationModel: the default counts"},
+		{"ImportKeyMaterial for good", `"StringEquals":{"kms:ExpirationModel":"KEY_MATERIAL_DOES_NOT_EXPIRE"}`, `"StringEquals":{"kms:ExpirationModel":"KEY_MATERIAL_EXPIRES"}`, guide + "kms:ExpirationModel"},
+		{"ImportKeyMaterial", `"DateLessThanEquals":{"kms:ValidTo":"2026-12-01T00:00:00Z"}`, `"DateLessThan":{"kms:ValidTo":"2026-12-01T00:00:00Z"}`, guide + "kms:ValidTo"},
+		{"ImportKeyMaterial", `"DateLessThan":{"kms:ValidTo":"1800000000"}`, `"DateGreaterThan":{"kms:ValidTo":"1800000000"}`, guide + "kms:ValidTo: seconds since 1970 too"},
+		{"ImportKeyMaterial for good", `"Null":{"kms:ValidTo":"true"}`, `"DateGreaterThan":{"kms:ValidTo":"2000-01-01T00:00:00Z"}`, guide + "kms:ValidTo: only of what expires"},
+		{"DeleteImportedKeyMaterial", `"Null":{"kms:ExpirationModel":"true"}`, `"Null":{"kms:ValidTo":"false"}`, guide + "kms:ExpirationModel: of no other operation"},
+
 		{"Encrypt", `"ArnEquals":{"aws:PrincipalArn":"` + bobARN + `"}`, `"ArnEquals":{"aws:PrincipalArn":"` + carolARN + `"}`, global + "aws:PrincipalArn"},
 		{"Decrypt", `"StringEquals":{"aws:userid":"` + bobID + `"}`, `"StringEquals":{"aws:userid":"` + aliceID + `"}`, global + "aws:userid"},
 		{"DescribeKey", `"StringEquals":{"aws:ResourceAccount":"` + account + `"}`, `"StringEquals":{"aws:ResourceAccount":"` + other + `"}`, global + "aws:ResourceAccount"},
@@ -127,6 +137,7 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		"EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "TagResource", "UntagResource", "ListResourceTags", "UpdateKeyDescription",
 		"CreateAlias", "UpdateAlias", "DeleteAlias", "Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
 		"EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations",
+		"GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial",
 	} {
 		rows = append(rows, row{operation, `"StringEquals":{"kms:CallerAccount":"` + account + `"}`, `"StringEquals":{"kms:CallerAccount":"` + other + `"}`, guide + "kms:CallerAccount"})
 	}

@@ -22,7 +22,7 @@ import (
 const maxKeys = 100_000
 
 // CreateKey makes a customer managed key of any spec and usage, with material of
-// our own. Everything else of the API is refused with
+// our own, or without any: its owner imports it. Everything else of the API is refused with
 // UnsupportedOperationException until it is built, and nothing is dropped
 // silently.
 // (KMS API Reference, CreateKey)
@@ -68,6 +68,12 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 		return nil, err
 	}
 	key.KeySpec, key.KeyUsage = spec, usage
+	if req.Origin != nil && *req.Origin == kmsapi.OriginTypeExternal {
+		if err := importable(spec); err != nil {
+			return nil, err
+		}
+		key.Origin, key.State = *req.Origin, kmsapi.KeyStatePendingImport
+	}
 	key.Policy, key.Tags = string(doc.Text()), tags
 	if req.Description != nil {
 		key.Description = *req.Description
@@ -117,9 +123,12 @@ func (s *Service) authorizeCreation(call *gate.Call, req *kmsapi.CreateKeyReques
 	return err
 }
 
-// giveMaterial generates the first material of a key. It stores nothing; the
-// token is what is to be stored with the key.
+// giveMaterial generates the first material of a key, but of one that waits for
+// its owner's. It stores nothing; the token is what is to be stored with the key.
 func (s *Service) giveMaterial(k *kmsdb.Key) (token []byte, err error) {
+	if k.Origin == kmsapi.OriginTypeExternal {
+		return nil, nil
+	}
 	switch t := k.Type(); t.Purpose() {
 	case hsm.PurposeKeyPair:
 		token, err = s.module.GenerateKeyPair(t, k.Binding())
@@ -204,7 +213,7 @@ func specAndUsage(req *kmsapi.CreateKeyRequest) (kmsapi.KeySpec, kmsapi.KeyUsage
 // checkSupported refuses what the server cannot do yet.
 func checkSupported(req *kmsapi.CreateKeyRequest) error {
 	var what []string
-	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms {
+	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms && *req.Origin != kmsapi.OriginTypeExternal {
 		what = append(what, "Origin "+string(*req.Origin))
 	}
 	if isTrue(req.MultiRegion) {

@@ -61,7 +61,6 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 			kmsapi.ValidationException, "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
 		{"bad pair, symmetric", kmsapi.CreateKeyRequest{KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
 			kmsapi.ValidationException, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
-		{"imported", kmsapi.CreateKeyRequest{Origin: new(kmsapi.OriginTypeExternal)}, kmsapi.UnsupportedOperationException, "Not supported yet: Origin EXTERNAL."},
 		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, kmsapi.UnsupportedOperationException, "Not supported yet: MultiRegion."},
 	} {
 		t.Run(c.name, func(t *testing.T) {

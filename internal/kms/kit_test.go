@@ -41,6 +41,7 @@ type kit struct {
 	module    *hsm.Module
 	rowMAC    *hsm.MACKey
 	headerMAC *hsm.MACKey
+	imports   *hsm.ImportTokenKey
 	trail     *audit.Log
 	gate      *gate.Gate
 	rights    *rights
@@ -74,6 +75,11 @@ func newKit(t testing.TB) *kit {
 		return m
 	}
 	k.rowMAC, k.headerMAC = mac(hsm.PurposeRowMAC), mac(hsm.PurposeBlobHeader)
+	b := hsm.Binding{Purpose: hsm.PurposeImport, Domain: "global", KeyID: "test"}
+	token, err := k.module.GenerateKey(b)
+	k.check(err)
+	k.imports, err = k.module.LoadImportTokenKey(token, b)
+	k.check(err)
 	k.trail, err = audit.Open(audit.Config{Dir: filepath.Join(k.dir, "audit"), Logger: quiet})
 	k.check(err)
 	k.rights = newRights(t)
@@ -114,7 +120,7 @@ func (k *kit) open() {
 		}
 	})
 	k.Service, err = kms.New(kms.Config{
-		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Gate: k.gate,
+		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Imports: k.imports, Gate: k.gate,
 		Regions: []string{region, region2}, SM2Regions: []string{region}, Destroyed: k.destroyed,
 		Principals: k.people, MaxGrants: k.maxGrants,
 		Clock: func() time.Time {

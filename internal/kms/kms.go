@@ -45,10 +45,13 @@ type Config struct {
 	// has it in China alone. Nil: those whose names begin with "cn-".
 	SM2Regions []string
 
+	// Imports seals import tokens. Nil: no key material can be imported.
+	Imports *hsm.ImportTokenKey
+
 	// Destroyed is called inside the transaction that destroys the material of a
-	// key, with the key's region: what wraps the region's key material is to be
-	// exchanged, for copies of it may be left on the disk or in backups. An error
-	// keeps the key. Nil does nothing.
+	// key, be it imported material of a key that stays, with the key's region: what
+	// wraps the region's key material is to be exchanged, for copies of it may be
+	// left on the disk or in backups. An error keeps the material. Nil does nothing.
 	Destroyed func(tx *store.Tx, region string) error
 
 	// Principals knows the users and roles that key policies and grants name. One
@@ -68,6 +71,7 @@ type Service struct {
 	module     *hsm.Module
 	rowMAC     *hsm.MACKey
 	headerMAC  *hsm.MACKey
+	imports    *hsm.ImportTokenKey
 	gate       *gate.Gate
 	regions    []string
 	sm2Regions []string
@@ -77,6 +81,8 @@ type Service struct {
 	clock      func() time.Time
 	drift      drift
 	log        *slog.Logger
+
+	makingWrappingKey chan struct{} // has room for one call that makes one
 
 	// logHolds says that the database's log may hold destroyed key material.
 	logHolds atomic.Bool
@@ -107,6 +113,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
+		imports: cfg.Imports, makingWrappingKey: make(chan struct{}, 1),
 		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
 		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,

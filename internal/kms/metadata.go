@@ -32,6 +32,7 @@ func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 	if symmetric(k) && k.Current != "" {
 		m.CurrentKeyMaterialId = new(k.Current)
 	}
+	m.ExpirationModel, m.ValidTo = expiration(k)
 	if k.State == kmsapi.KeyStatePendingDeletion {
 		m.DeletionDate = new(k.DeletionDate)
 	}

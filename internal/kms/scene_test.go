@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
@@ -136,6 +137,28 @@ var operations = map[string]func(s *scene) error{
 	},
 	"ListKeyRotations": func(s *scene) error {
 		_, err := s.ListKeyRotations(s.t.Context(), s.c, &kmsapi.ListKeyRotationsRequest{KeyId: &s.key})
+		return err
+	},
+	"GetParametersForImport": func(s *scene) error {
+		_, err := s.GetParametersForImport(s.t.Context(), s.c, &kmsapi.GetParametersForImportRequest{
+			KeyId: &s.key, WrappingAlgorithm: new(kmsapi.AlgorithmSpecRsaesOaepSha256), WrappingKeySpec: new(kmsapi.WrappingKeySpecRsa3072),
+		})
+		return err
+	},
+	"ImportKeyMaterial": func(s *scene) error {
+		_, err := s.ImportKeyMaterial(s.t.Context(), s.c, &kmsapi.ImportKeyMaterialRequest{
+			KeyId: &s.key, ImportToken: []byte("t"), EncryptedKeyMaterial: []byte("m"), ValidTo: new(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)),
+		})
+		return err
+	},
+	"ImportKeyMaterial for good": func(s *scene) error {
+		_, err := s.ImportKeyMaterial(s.t.Context(), s.c, &kmsapi.ImportKeyMaterialRequest{
+			KeyId: &s.key, ImportToken: []byte("t"), EncryptedKeyMaterial: []byte("m"), ExpirationModel: new(kmsapi.ExpirationModelTypeKeyMaterialDoesNotExpire),
+		})
+		return err
+	},
+	"DeleteImportedKeyMaterial": func(s *scene) error {
+		_, err := s.DeleteImportedKeyMaterial(s.t.Context(), s.c, &kmsapi.DeleteImportedKeyMaterialRequest{KeyId: &s.key})
 		return err
 	},
 	"TagResource": func(s *scene) error {

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/hsm"
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
+	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 	"github.com/strongroom/strongroom/internal/policy"
 )
@@ -32,6 +34,7 @@ type material struct {
 	id     string            // 64 hexadecimal digits
 	header ciphertext.Header // of blobs made under it
 	event  json.RawMessage   // additionalEventData of records
+	ends   time.Time         // when imported material expires; zero: it does not
 
 	// One of them, by the key's type; nil until open.
 	handle atomic.Pointer[hsm.BackingKey]
@@ -93,6 +96,7 @@ func newSnapshot(key kmsdb.Key) (*snapshot, error) {
 			id:     v.ID,
 			header: ciphertext.Header{Account: key.Account, Region: key.Region, KeyID: key.ID, MaterialID: id},
 			event:  json.RawMessage(`{"keyMaterialId":"` + v.ID + `"}`),
+			ends:   v.ValidTo,
 		}
 		k.materials[id] = m
 		if v.ID == key.Current {
@@ -130,6 +134,9 @@ func openHandle[H any, P interface {
 	*H
 	ID() [32]byte
 }](ctx context.Context, s *Service, k *snapshot, m *material, slot *atomic.Pointer[H], load func([]byte, hsm.Binding) (P, error)) (P, error) {
+	if !m.ends.IsZero() && !m.ends.After(s.clock()) { // and is about to be deleted
+		return nil, invalidState(k.arn, kmsapi.KeyStatePendingImport)
+	}
 	if handle := slot.Load(); handle != nil {
 		return handle, nil
 	}

@@ -172,3 +172,60 @@ func TestStateTable(t *testing.T) {
 		})
 	}
 }
+
+// The same for what imports key material, into keys of origin EXTERNAL: others
+// are refused by their origin in every state.
+func TestStateTableOfImport(t *testing.T) {
+	k := newKit(t)
+	i := k.importer(k.createExternal("", ""))
+	own := k.importer(k.createExternal("", "")) // no more, soon
+	k.change(own.id, func(key *kmsdb.Key) { key.Origin = kmsapi.OriginTypeAwsKms })
+	const pending, unknown = " is pending deletion.", " is in a state that does not allow this operation."
+	for _, row := range []struct {
+		state                   kmsapi.KeyState
+		parameters, in, deleted string // text after the ARN; "" is success
+		after                   kmsapi.KeyState
+	}{
+		{kmsapi.KeyStateEnabled, "", "", "", kmsapi.KeyStatePendingImport},
+		{kmsapi.KeyStateDisabled, "", "", "", kmsapi.KeyStatePendingImport},
+		{kmsapi.KeyStatePendingImport, "", "", "", kmsapi.KeyStatePendingImport},
+		{kmsapi.KeyStatePendingDeletion, pending, pending, "", kmsapi.KeyStatePendingDeletion},
+		{kmsapi.KeyStatePendingReplicaDeletion, pending, pending, "", kmsapi.KeyStatePendingReplicaDeletion},
+		{kmsapi.KeyStateCreating, " is creating.", " is creating.", " is creating.", kmsapi.KeyStateCreating},
+		{kmsapi.KeyStateUpdating, " is updating.", " is updating.", " is updating.", kmsapi.KeyStateUpdating},
+		{"Melting", unknown, unknown, unknown, "Melting"},
+	} {
+		t.Run(string(row.state), func(t *testing.T) {
+			k.change(i.id, func(key *kmsdb.Key) { key.State = kmsapi.KeyStatePendingImport })
+			i.must(materialA)
+			for _, op := range []struct {
+				name, text string
+				call       func(i *importer) error
+			}{
+				{"GetParametersForImport", row.parameters, func(i *importer) error {
+					_, err := k.GetParametersForImport(t.Context(), root(), &kmsapi.GetParametersForImportRequest{
+						KeyId: &i.id, WrappingAlgorithm: new(kmsapi.AlgorithmSpecRsaesOaepSha256), WrappingKeySpec: new(kmsapi.WrappingKeySpecRsa2048),
+					})
+					return err
+				}},
+				{"ImportKeyMaterial", row.in, func(i *importer) error { return i.try(materialA) }},
+				{"DeleteImportedKeyMaterial", row.deleted, func(i *importer) error {
+					_, err := k.DeleteImportedKeyMaterial(t.Context(), root(), &kmsapi.DeleteImportedKeyMaterialRequest{KeyId: &i.id})
+					return err
+				}},
+			} {
+				for _, id := range []string{i.id, own.id} {
+					k.change(id, func(key *kmsdb.Key) { key.State = row.state })
+				}
+				wantError(t, op.call(own), kmsapi.UnsupportedOperationException, own.arn+" origin is AWS_KMS which is not valid for this operation.")
+				switch err := op.call(i); {
+				case op.text == "" && err != nil:
+					t.Errorf("%s: %v", op.name, err)
+				case op.text != "":
+					wantError(t, err, kmsapi.KMSInvalidStateException, i.arn+op.text)
+				}
+			}
+			i.wantState(row.after)
+		})
+	}
+}

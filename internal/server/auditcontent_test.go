@@ -74,6 +74,7 @@ func TestRecords(t *testing.T) {
 	}
 	keyStore := first.CustomKeyStoreId
 	listed := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
+	vault, imports := externalKey(t, s.Endpoint())
 	cases := []auditCase{
 		{"CreateKey", "kms", k("CreateKey", `{"Description":"a key","Tags":[]}`), 200, "CreateKey", ""},
 		{"CreateKey fails", "kms", k("CreateKey", `{"KeySpec":"RSA_2048"}`), 400, "CreateKey", "ValidationException"},
@@ -163,6 +164,12 @@ func TestRecords(t *testing.T) {
 		{"VerifyMac fails", "kms", k("VerifyMac", `{"KeyId":"`+macker+`","MacAlgorithm":"HMAC_SHA_256","Message":"YQ==","Mac":"`+signed.Mac+`"}`), 400, "VerifyMac", "KMSInvalidMacException"},
 		{"DeriveSharedSecret", "kms", k("DeriveSharedSecret", `{"KeyId":"`+agreer+`","KeyAgreementAlgorithm":"ECDH","PublicKey":"`+signed.PublicKey+`"}`), 200, "DeriveSharedSecret", ""},
 		{"DeriveSharedSecret fails", "kms", k("DeriveSharedSecret", `{"KeyId":"`+agreer+`","KeyAgreementAlgorithm":"ECDH","PublicKey":"YQ=="}`), 400, "DeriveSharedSecret", "ValidationException"},
+		{"GetParametersForImport", "kms", k("GetParametersForImport", `{"KeyId":"`+vault+`","WrappingAlgorithm":"RSAES_OAEP_SHA_1","WrappingKeySpec":"RSA_2048"}`), 200, "GetParametersForImport", ""},
+		{"GetParametersForImport fails", "kms", k("GetParametersForImport", `{"KeyId":"`+key+`","WrappingAlgorithm":"RSAES_OAEP_SHA_1","WrappingKeySpec":"RSA_2048"}`), 400, "GetParametersForImport", "UnsupportedOperationException"},
+		{"ImportKeyMaterial", "kms", k("ImportKeyMaterial", imports), 200, "ImportKeyMaterial", ""},
+		{"ImportKeyMaterial fails", "kms", k("ImportKeyMaterial", `{"KeyId":"`+vault+`","ImportToken":"dG9rZW4=","EncryptedKeyMaterial":"bWF0ZXJpYWw=","ExpirationModel":"KEY_MATERIAL_DOES_NOT_EXPIRE"}`), 400, "ImportKeyMaterial", "InvalidImportTokenException"},
+		{"DeleteImportedKeyMaterial", "kms", k("DeleteImportedKeyMaterial", `{"KeyId":"`+vault+`"}`), 200, "DeleteImportedKeyMaterial", ""},
+		{"DeleteImportedKeyMaterial fails", "kms", k("DeleteImportedKeyMaterial", `{"KeyId":"`+key+`"}`), 400, "DeleteImportedKeyMaterial", "UnsupportedOperationException"},
 
 		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
 
@@ -283,7 +290,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 	writes := map[string]bool{
 		"CreateKey": true, "CreateAlias": true, "DisableKey": true, "EnableKey": true, "UpdateAlias": true, "DeleteAlias": true, "TagResource": true, "UntagResource": true,
 		"UpdateKeyDescription": true, "PutKeyPolicy": true, "ScheduleKeyDeletion": true, "CancelKeyDeletion": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
-		"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true,
+		"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true, "ImportKeyMaterial": true, "DeleteImportedKeyMaterial": true,
 		"CreateCustomKeyStore": true, "ConnectCustomKeyStore": true, "DisconnectCustomKeyStore": true, "UpdateCustomKeyStore": true, "DeleteCustomKeyStore": true,
 		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
 	}

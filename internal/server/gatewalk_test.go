@@ -41,6 +41,9 @@ type walker struct {
 	public      []byte // public key of key, in DER
 	grant       string // id, on key, for nobody in particular
 	keyStore    string // id of a custom key store
+
+	external string // ARN of a key that takes material, with what imports some
+	imports  *awskms.ImportKeyMaterialInput
 }
 
 // walkRow is one operation of a table.
@@ -123,6 +126,9 @@ var kmsRows = []walkRow{
 			KeyId: &w.key, KeyAgreementAlgorithm: kmstypes.KeyAgreementAlgorithmSpecEcdh, PublicKey: w.public,
 		}))
 	}},
+	{name: "DeleteImportedKeyMaterial", needs: onExternal("kms:DeleteImportedKeyMaterial"), ready: makeExternal, do: func(w *walker) error {
+		return discard(w.user.kms.DeleteImportedKeyMaterial(w.Context(), &awskms.DeleteImportedKeyMaterialInput{KeyId: &w.external}))
+	}},
 	{name: "DescribeKey", needs: onKey("kms:DescribeKey"), do: func(w *walker) error { return w.user.describe(w.key) }},
 	{name: "DisableKey", needs: onKey("kms:DisableKey"), do: func(w *walker) error { return w.user.disable(w.key) }, undo: enableKey},
 	{name: "DisableKeyRotation", needs: onKey("kms:DisableKeyRotation"), do: func(w *walker) error {
@@ -159,6 +165,12 @@ var kmsRows = []walkRow{
 	}},
 	{name: "GetPublicKey", needs: onKey("kms:GetPublicKey"), ready: keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify), do: func(w *walker) error {
 		return discard(w.user.kms.GetPublicKey(w.Context(), &awskms.GetPublicKeyInput{KeyId: &w.key}))
+	}},
+	{name: "GetParametersForImport", needs: onExternal("kms:GetParametersForImport"), ready: makeExternal, do: func(w *walker) error {
+		return discard(w.user.kms.GetParametersForImport(w.Context(), parametersOf(w.external)))
+	}},
+	{name: "ImportKeyMaterial", needs: onExternal("kms:ImportKeyMaterial"), ready: makeExternal, do: func(w *walker) error {
+		return discard(w.user.kms.ImportKeyMaterial(w.Context(), w.imports))
 	}},
 	{name: "ListAliases", needs: onNothing("kms:ListAliases"), do: func(w *walker) error {
 		return discard(w.user.kms.ListAliases(w.Context(), &awskms.ListAliasesInput{}))
@@ -293,6 +305,23 @@ func enableKey(w *walker) error {
 
 func createAlias(w *walker) error {
 	return discard(w.admin.kms.CreateAlias(w.Context(), &awskms.CreateAliasInput{AliasName: &w.alias, TargetKeyId: &w.key}))
+}
+
+func onExternal(action string) func(w *walker) []need {
+	return func(w *walker) []need { return []need{{action, w.external}} }
+}
+
+// makeExternal makes a key whose material is imported.
+func makeExternal(w *walker) error {
+	r, err := w.admin.kms.CreateKey(w.Context(), &awskms.CreateKeyInput{Origin: kmstypes.OriginTypeExternal})
+	if err != nil {
+		return err
+	}
+	w.external = *r.KeyMetadata.Arn
+	if w.imports, err = importOf(w.Context(), w.admin.kms, w.external, []byte("the 32 bytes of some keymaterial")); err != nil {
+		return err
+	}
+	return discard(w.admin.kms.ImportKeyMaterial(w.Context(), w.imports))
 }
 
 func makeGrant(w *walker) (err error) {

@@ -130,7 +130,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 		return err
 	}
 	s.kms, err = kms.New(kms.Config{
-		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC,
+		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC, Imports: c.Imports,
 		Gate: g, Regions: cfg.Regions, SM2Regions: cfg.SM2Regions, Clock: cfg.Clock, Logger: s.log, Destroyed: c.RequestRotation, Principals: s.iam,
 	})
 	if err != nil {
@@ -226,6 +226,7 @@ func (s *Server) jobs() []worker {
 		{name: "domain keys", every: time.Minute, run: s.custody.Work},
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
 		{name: "key rotation", every: time.Minute, run: s.rotateKeys},
+		{name: "key material expiry", every: time.Minute, run: s.expireMaterial},
 		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
 	if s.certs != nil {
@@ -247,6 +248,16 @@ func (s *Server) destroyKeys(ctx context.Context) error {
 // rotateKeys gives new material to the KMS keys whose rotation is due.
 func (s *Server) rotateKeys(ctx context.Context) error {
 	_, err := s.kms.RotateDue(ctx)
+	return err
+}
+
+// expireMaterial deletes imported key material that has expired. What has wrapped
+// it is to go soon after.
+func (s *Server) expireMaterial(ctx context.Context) error {
+	expired, err := s.kms.ExpireDue(ctx)
+	if expired > 0 {
+		s.workers.now("domain keys")
+	}
 	return err
 }
 

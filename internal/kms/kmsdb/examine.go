@@ -2,6 +2,7 @@ package kmsdb
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -51,25 +52,50 @@ func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 }
 
 // examineMaterials opens the tokens of a key. One that is not there is missed
-// only when the key could be used: destroyed material has none.
+// only when the key could be used: destroyed material has none. Imported material
+// that was deleted must have none.
 func (d *DB) examineMaterials(ctx context.Context, m *hsm.Module, k *Key) error {
 	usable := k.State == kmsapi.KeyStateEnabled || k.State == kmsapi.KeyStateDisabled
 	for _, material := range k.Materials {
 		r, err := d.store.Get(ctx, store.KMSKeyTokens, tokenRow(k.Ref(), material.ID))
-		if errors.Is(err, store.ErrNotFound) {
-			if usable && material.ID == k.Current {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			if usable && !material.Absent {
 				return fmt.Errorf("key material %s of key %s is not there", material.ID, k.Ref())
 			}
 			continue
+		case err != nil:
+			return err
+		case material.Absent:
+			return fmt.Errorf("key material %s of key %s is there, though it was deleted", material.ID, k.Ref())
+		}
+		id, err := openMaterial(m, r.Doc, k)
+		if err == nil && hex.EncodeToString(id[:]) != material.ID {
+			err = errors.New("the token holds other material")
 		}
 		if err != nil {
-			return err
-		}
-		if _, err := m.LoadBackingKey(r.Doc, k.Binding()); err != nil {
 			return fmt.Errorf("key material %s of key %s: %w", material.ID, k.Ref(), err)
 		}
 	}
 	return nil
+}
+
+// openMaterial opens a token as a use of its key would, and returns its id.
+func openMaterial(m *hsm.Module, token []byte, k *Key) (id [32]byte, err error) {
+	switch t := k.Type(); t.Purpose() {
+	case hsm.PurposeKeyPair:
+		return idOf(m.LoadKeyPair(token, t, k.Binding()))
+	case hsm.PurposeHMACKey:
+		return idOf(m.LoadHMACKey(token, t, k.Binding()))
+	}
+	return idOf(m.LoadBackingKey(token, k.Binding()))
+}
+
+func idOf[H interface{ ID() [32]byte }](handle H, err error) (id [32]byte, _ error) {
+	if err != nil {
+		return id, err
+	}
+	return handle.ID(), nil
 }
 
 func (d *DB) examineAliases(ctx context.Context) error {

@@ -29,7 +29,7 @@ type Operation struct {
 // also when a client escapes every character; the model bounds the members.
 const (
 	smallBody  = 64 << 10  // identifiers, limits, markers
-	cryptoBody = 640 << 10 // 10 grant tokens of 8 KiB, 8 KiB of context, 8 KiB of blob
+	cryptoBody = 640 << 10 // 10 grant tokens of 8 KiB, 8 KiB of context, 8 KiB of blob; an import token
 	largeBody  = 1 << 20   // a key policy, a description, tags; an attestation document
 )
 
@@ -46,6 +46,7 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.BindVoid("DeleteAlias", s.DeleteAlias), smallBody),
 		row(awsjson.Bind("DeleteCustomKeyStore", s.DeleteCustomKeyStore), smallBody),
 		row(awsjson.Bind("DeriveSharedSecret", s.DeriveSharedSecret), largeBody),
+		row(awsjson.Bind("DeleteImportedKeyMaterial", s.DeleteImportedKeyMaterial), smallBody),
 		row(awsjson.Bind("DescribeCustomKeyStores", s.DescribeCustomKeyStores), smallBody),
 		row(awsjson.Bind("DescribeKey", s.DescribeKey), cryptoBody),
 		row(awsjson.BindVoid("DisableKey", s.DisableKey), smallBody),
@@ -61,6 +62,8 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.Bind("GetKeyPolicy", s.GetKeyPolicy), smallBody),
 		row(awsjson.Bind("GetKeyRotationStatus", s.GetKeyRotationStatus), smallBody),
 		row(awsjson.Bind("GetPublicKey", s.GetPublicKey), cryptoBody),
+		row(awsjson.Bind("GetParametersForImport", s.GetParametersForImport), smallBody),
+		row(awsjson.Bind("ImportKeyMaterial", s.ImportKeyMaterial), cryptoBody),
 		row(awsjson.Bind("ListAliases", s.ListAliases), smallBody),
 		row(awsjson.Bind("ListGrants", s.ListGrants), smallBody),
 		row(awsjson.Bind("ListKeyPolicies", s.ListKeyPolicies), smallBody),
