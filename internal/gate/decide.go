@@ -14,6 +14,10 @@ type Request struct {
 	Resource        string // ARN, or "*" (the same as empty) where the action has no resource
 	ResourceAccount string // owner of the resource; empty means the caller's account
 
+	// Region is where what is asked for is to be done; empty means the region of
+	// the call.
+	Region string
+
 	// Kind says what the resource is and so how its policy and those of the
 	// caller go together: policy.Key, policy.Bucket, policy.Trust; 0: it cannot
 	// have a policy, and identity policies decide.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -306,7 +307,7 @@ func (e *evaluation) globalValue(k global) string {
 	case epochTime:
 		return strconv.FormatInt(e.now().Unix(), 10)
 	case requestedRegion:
-		return c.Region
+		return cmp.Or(e.request.Region, c.Region)
 	case userAgent:
 		return c.UserAgent
 	case resourceAccount:
