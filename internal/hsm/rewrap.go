@@ -10,8 +10,10 @@ import "fmt"
 // removed. Errors as for the Load methods.
 func (m *Module) Rewrap(token []byte, b Binding) ([]byte, error) { return m.Rebind(token, b, b) }
 
-// Rebind is Rewrap with another binding for the new token. It is for changes of
-// our own format: the purpose must stay what it was.
+// Rebind is Rewrap with another binding for the new token: for key material that
+// a key of another region is to have too, whose domain key wraps it then, and for
+// changes of our own format. The purpose must stay what it was. The material has
+// the id that it had as long as KeyID stays.
 func (m *Module) Rebind(token []byte, from, to Binding) ([]byte, error) {
 	if from.Purpose != to.Purpose {
 		return nil, fmt.Errorf("wrapping %v as %v: %w", from, to, ErrPurpose)

@@ -97,6 +97,55 @@ func TestRewrapRefuses(t *testing.T) {
 }
 
 // TestRemoveDomainKey: its bytes are zeros afterwards, and open handles work on.
+// Key material of every type is wrapped for another region, under its domain
+// key, and is the same there.
+func TestRebindForAnotherRegion(t *testing.T) {
+	const region = "eu-west-1"
+	m := openTestModule(t)
+	if _, err := m.NewDomainKey(region, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, kt := range []KeyType{Symmetric, RSA2048, P256, P384, Ed25519, HMAC224, HMAC512} {
+		t.Run(kt.String(), func(t *testing.T) {
+			from := testBinding(kt.Purpose())
+			to := from
+			to.Domain, to.Region = region, region
+			token, id, err := material(m, kt, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, err := m.Rebind(token, from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := m.MaterialID(there, to); got != id || err != nil {
+				t.Errorf("got material %x, %v; want %x", got, err, id)
+			}
+			for _, err := range []error{m.CheckToken(there, from), m.CheckToken(token, to)} {
+				if !errors.Is(err, ErrTampered) && !errors.Is(err, ErrUnknownDomainKey) {
+					t.Errorf("a token opens in the other region: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// material makes key material of a type.
+func material(m *Module, kt KeyType, b Binding) (token []byte, id [32]byte, err error) {
+	switch b.Purpose {
+	case PurposeKeyPair:
+		token, err = m.GenerateKeyPair(kt, b)
+	case PurposeHMACKey:
+		token, err = m.GenerateHMACKey(kt, b)
+	default:
+		token, err = m.GenerateKey(b)
+	}
+	if err == nil {
+		id, err = m.MaterialID(token, b)
+	}
+	return token, id, err
+}
+
 func TestRemoveDomainKey(t *testing.T) {
 	m := openTestModule(t)
 	if err := m.RemoveDomainKey(testDomain, 1); err == nil {
