@@ -53,7 +53,7 @@ func (s *Service) decide(ctx context.Context, call *gate.Call, action string, k 
 // keyRequest is what the gate is asked about an action on k.
 func keyRequest(action string, k *snapshot, with *conditions) gate.Request {
 	return gate.Request{
-		Action: action, Resource: k.arn, ResourceAccount: k.key.Account, Kind: policy.Key, Policy: k.policy,
+		Action: action, Resource: k.arn, ResourceAccount: k.key.Account, Region: k.key.Region, Kind: policy.Key, Policy: k.policy,
 		Context: with, PolicyContext: (*policyConditions)(with),
 	}
 }

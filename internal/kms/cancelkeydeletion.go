@@ -35,7 +35,7 @@ func (s *Service) cancelKeyDeletion(ctx context.Context, call *gate.Call, req *k
 		if err := forCancellation(k.arn, key.State); err != nil {
 			return false, err
 		}
-		key.State, key.DeletionDate = kmsapi.KeyStateDisabled, time.Time{}
+		key.State, key.DeletionDate, key.PendingWindow = kmsapi.KeyStateDisabled, time.Time{}, 0
 		if key.Origin == kmsapi.OriginTypeExternal {
 			settle(&key)
 		}

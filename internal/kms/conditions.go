@@ -33,6 +33,8 @@ type conditions struct {
 	sameKey           *bool                            // kms:ReEncryptOnSameKey
 	bypassLockout     *bool                            // kms:BypassPolicyLockoutSafetyCheck
 	pendingWindow     int32                            // kms:ScheduleKeyDeletionPendingWindowInDays, in days
+	replicaRegion     string                           // kms:ReplicaRegion
+	primaryRegion     string                           // kms:PrimaryRegion
 	rotationPeriod    int32                            // kms:RotationPeriodInDays, in days
 	wrappingAlgorithm string                           // kms:WrappingAlgorithm
 	wrappingKeySpec   string                           // kms:WrappingKeySpec
@@ -40,7 +42,7 @@ type conditions struct {
 	validTo           time.Time                        // kms:ValidTo
 	tags              []kmsapi.Tag                     // aws:RequestTag/name, and aws:TagKeys
 	tagKeys           []string                         // aws:TagKeys of a request that gives no values
-	create            *kmsdb.Key                       // what CreateKey is to make: kms:KeySpec and the like
+	create            *kmsdb.Key                       // what CreateKey or ReplicateKey is to make: kms:KeySpec and the like
 	grant             *grantConditions                 // of the operations on grants
 
 	grantTokens []string // no policy asks for them
@@ -121,6 +123,10 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 			return text(c.validTo.Format(time.RFC3339Nano), !c.validTo.IsZero())
 		case "rotationperiodindays":
 			return text(strconv.Itoa(int(c.rotationPeriod)), c.rotationPeriod != 0)
+		case "replicaregion":
+			return text(c.replicaRegion, c.replicaRegion != "")
+		case "primaryregion":
+			return text(c.primaryRegion, c.primaryRegion != "")
 		}
 		if v, ok := c.property(rest); ok {
 			return v, true
@@ -171,8 +177,8 @@ func (c *conditions) property(name string) (policy.Value, bool) {
 		return text(string(k.Origin), true)
 	case "multiregion":
 		return boolean(&k.MultiRegion)
-	case "multiregionkeytype": // there are no replicas yet
-		return text("PRIMARY", k.MultiRegion)
+	case "multiregionkeytype":
+		return text(string(multiRegionKeyType(k)), k.MultiRegion)
 	}
 	return policy.Value{}, false
 }

@@ -20,7 +20,7 @@ const (
 // is allowed with the right value, and with the wrong one it is not.
 func TestConditionsOfKeyPolicies(t *testing.T) {
 	k := newKit(t)
-	k.rights.give(bobARN, `{"Effect":"Allow","Action":["kms:CreateAlias","kms:UpdateAlias","kms:DeleteAlias"],"Resource":"arn:aws:kms:*:*:alias/*"}`)
+	k.rights.give(bobARN, `{"Effect":"Allow","Action":["kms:CreateAlias","kms:UpdateAlias","kms:DeleteAlias"],"Resource":"arn:aws:kms:*:*:alias/*"},{"Effect":"Allow","Action":"kms:CreateKey","Resource":"*"}`)
 	type row struct{ operation, right, wrong, source string }
 	rows := []row{
 		{"Encrypt through S3", `"StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}`, `"StringEquals":{"kms:ViaService":"ec2.us-east-1.amazonaws.com"}`, guide + "kms:ViaService"},
@@ -38,6 +38,16 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"Encrypt", `"Bool":{"kms:MultiRegion":"false"}`, `"Bool":{"kms:MultiRegion":"true"}`, guide + "kms:MultiRegion"},
 		{"EnableKey", `"Bool":{"kms:MultiRegion":false}`, `"Bool":{"kms:MultiRegion":true}`, guide + "kms:MultiRegion"},
 		{"Encrypt", `"Null":{"kms:MultiRegionKeyType":"true"}`, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, guide + "kms:MultiRegionKeyType: only of multi-Region keys"},
+		{"Encrypt under a primary key", `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, `"StringEquals":{"kms:MultiRegionKeyType":"REPLICA"}`, guide + "kms:MultiRegionKeyType"},
+		{"Encrypt under a replica", `"StringEquals":{"kms:MultiRegionKeyType":"REPLICA"}`, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, guide + "kms:MultiRegionKeyType"},
+		{"Encrypt under a replica", `"Bool":{"kms:MultiRegion":"true"}`, `"Bool":{"kms:MultiRegion":"false"}`, guide + "kms:MultiRegion"},
+		{"ReplicateKey", `"StringEquals":{"kms:ReplicaRegion":["eu-west-1","ap-south-1"]}`, `"StringEquals":{"kms:ReplicaRegion":"us-east-1"}`, guide + "kms:ReplicaRegion"},
+		{"Encrypt", `"Null":{"kms:ReplicaRegion":"true"}`, `"StringEquals":{"kms:ReplicaRegion":"us-east-1"}`, guide + "kms:ReplicaRegion: of no other operation"},
+		{"ReplicateKey", `"StringEquals":{"aws:RequestedRegion":"us-east-1"}`, `"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, global + "aws:RequestedRegion: that of the primary key"},
+		{"UpdatePrimaryRegion", `"StringEquals":{"kms:PrimaryRegion":"eu-west-1"}`, `"StringEquals":{"kms:PrimaryRegion":"us-east-1"}`, guide + "kms:PrimaryRegion: the new one"},
+		{"UpdatePrimaryRegion", `"StringLike":{"kms:MultiRegionKeyType":"*"}`, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, guide + "kms:MultiRegionKeyType: each key has its own"},
+		{"UpdatePrimaryRegion", `"StringEquals":{"aws:RequestedRegion":["us-east-1","eu-west-1"]}`, `"StringEquals":{"aws:RequestedRegion":"us-east-1"}`, global + "aws:RequestedRegion: of each key its own"},
+		{"Encrypt", `"Null":{"kms:PrimaryRegion":"true"}`, `"StringEquals":{"kms:PrimaryRegion":"us-east-1"}`, guide + "kms:PrimaryRegion: of no other operation"},
 
 		{"Encrypt", `"StringEquals":{"kms:EncryptionContext:tenant":"t1"}`, `"StringEquals":{"kms:EncryptionContext:tenant":"t2"}`, guide + "kms:EncryptionContext:context-key"},
 		{"Encrypt", `"StringEquals":{"kms:EncryptionContext:TENANT":"t1"}`, `"StringEquals":{"kms:EncryptionContext:tenant":"T1"}`, guide + "kms:EncryptionContext:context-key: the name has no case, the value has"},
@@ -167,6 +177,11 @@ func TestConditionsOfIdentityPolicies(t *testing.T) {
 		{"CreateKey", `"Bool":{"kms:MultiRegion":"false"}`, `"Bool":{"kms:MultiRegion":"true"}`, guide + "kms:MultiRegion"},
 		{"CreateKey, all of it", `"Bool":{"kms:MultiRegion":"true"}`, `"Bool":{"kms:MultiRegion":"false"}`, guide + "kms:MultiRegion"},
 		{"CreateKey, all of it", `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, `"StringEquals":{"kms:MultiRegionKeyType":"REPLICA"}`, guide + "kms:MultiRegionKeyType"},
+		{"ReplicateKey", `"StringEqualsIfExists":{"kms:MultiRegionKeyType":["PRIMARY","REPLICA"]}`, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, guide + "kms:MultiRegionKeyType: the creation is of a replica"},
+		{"ReplicateKey", `"Bool":{"kms:MultiRegion":"true"}`, `"Bool":{"kms:MultiRegion":"false"}`, guide + "kms:MultiRegion: of the creation too"},
+		{"ReplicateKey, all of it", `"StringEqualsIfExists":{"aws:RequestTag/Team":"red"}`, `"StringEqualsIfExists":{"aws:RequestTag/Team":"blue"}`, "KMS API Reference, ReplicateKey, Tags"},
+		{"ReplicateKey, all of it", `"BoolIfExists":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`, `"BoolIfExists":{"kms:BypassPolicyLockoutSafetyCheck":"false"}`, guide + "kms:BypassPolicyLockoutSafetyCheck: of the creation"},
+		{"ReplicateKey", `"StringEquals":{"aws:RequestedRegion":["us-east-1","eu-west-1"]}`, `"StringEquals":{"aws:RequestedRegion":"us-east-1"}`, global + "aws:RequestedRegion: the creation is in the replica's"},
 		{"CreateKey", `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"false"}`, `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`, guide + "kms:BypassPolicyLockoutSafetyCheck"},
 		{"CreateKey, all of it", `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`, `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"false"}`, guide + "kms:BypassPolicyLockoutSafetyCheck"},
 		{"CreateKey, all of it", `"StringEquals":{"aws:RequestTag/Team":"blue"}`, `"StringEquals":{"aws:RequestTag/Team":"red"}`, "KMS Developer Guide, Controlling access to tags"},

@@ -22,7 +22,8 @@ import (
 const maxKeys = 100_000
 
 // CreateKey makes a customer managed key of any spec and usage, with material of
-// our own, or without any: its owner imports it. Everything else of the API is refused with
+// our own, or without any: its owner imports it; with MultiRegion a multi-region
+// primary key. Everything else of the API is refused with
 // UnsupportedOperationException until it is built, and nothing is dropped
 // silently.
 // (KMS API Reference, CreateKey)
@@ -52,6 +53,9 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 		return nil, err
 	}
 	key := s.emptyKey(kmsdb.Customer, call.Caller.AccountID, call.Caller.Region)
+	if isTrue(req.MultiRegion) {
+		key.ID, key.MultiRegion, key.PrimaryRegion = multiRegionID(), true, key.Region
+	}
 	if err := s.authorizeCreation(call, req, key, spec, usage); err != nil {
 		return nil, err
 	}
@@ -86,12 +90,8 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	err = s.withMaterial(key, func(token []byte) error {
 		call.ResponseElements = metadataRecord(key)
 		return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-			n, err := tx.CountKeys(key.Account, key.Region)
-			if err != nil {
+			if err := keyQuota(tx, key.Account, key.Region); err != nil {
 				return false, err
-			}
-			if n >= maxKeys {
-				return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
 			}
 			return true, tx.CreateKey(key, token)
 		}, key.ARN())
@@ -109,16 +109,31 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 // particular keys (KMS Developer Guide, "Controlling access to tags").
 func (s *Service) authorizeCreation(call *gate.Call, req *kmsapi.CreateKeyRequest, key *kmsdb.Key, spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) error {
 	asked := *key
-	asked.KeySpec, asked.KeyUsage, asked.MultiRegion = spec, usage, isTrue(req.MultiRegion)
+	asked.KeySpec, asked.KeyUsage = spec, usage
 	if req.Origin != nil {
 		asked.Origin = *req.Origin
 	}
-	with := conditions{call: call, create: &asked, tags: req.Tags, bypassLockout: new(isTrue(req.BypassPolicyLockoutSafetyCheck))}
-	r := gate.Request{Resource: "*", ResourceAccount: key.Account, Context: &with}
+	return s.authorizeNew(call, &asked, req.Tags, isTrue(req.BypassPolicyLockoutSafetyCheck))
+}
+
+// authorizeNew is authorizeCreation for the key as it is to be, in its region.
+func (s *Service) authorizeNew(call *gate.Call, asked *kmsdb.Key, tags []kmsapi.Tag, bypassLockout bool) error {
+	with := conditions{call: call, create: asked, tags: tags, bypassLockout: &bypassLockout}
+	r := gate.Request{Action: opCreateKey.Action, Resource: "*", ResourceAccount: asked.Account, Region: asked.Region, Context: &with}
 	err := with.answer(call.Authorize(r))
-	if err == nil && len(req.Tags) > 0 {
-		r.Action, r.Resource = opTagResource.Action, key.ARN()
+	if err == nil && len(tags) > 0 {
+		r.Action, r.Resource = opTagResource.Action, asked.ARN()
 		err = with.answer(call.Authorize(r))
+	}
+	return err
+}
+
+// keyQuota refuses one customer managed key more than an account may have in a
+// region.
+func keyQuota(tx *kmsdb.Tx, account, region string) error {
+	n, err := tx.CountKeys(account, region)
+	if err == nil && n >= maxKeys {
+		err = awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
 	}
 	return err
 }
@@ -215,9 +230,6 @@ func checkSupported(req *kmsapi.CreateKeyRequest) error {
 	var what []string
 	if req.Origin != nil && *req.Origin != kmsapi.OriginTypeAwsKms && *req.Origin != kmsapi.OriginTypeExternal {
 		what = append(what, "Origin "+string(*req.Origin))
-	}
-	if isTrue(req.MultiRegion) {
-		what = append(what, "MultiRegion")
 	}
 	if what == nil {
 		return nil

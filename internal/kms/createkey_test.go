@@ -61,7 +61,7 @@ func TestCreateKeySpecAndUsage(t *testing.T) {
 			kmsapi.ValidationException, "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
 		{"bad pair, symmetric", kmsapi.CreateKeyRequest{KeyUsage: new(kmsapi.KeyUsageTypeSignVerify)},
 			kmsapi.ValidationException, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
-		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, kmsapi.UnsupportedOperationException, "Not supported yet: MultiRegion."},
+		{"multi-region", kmsapi.CreateKeyRequest{MultiRegion: new(true)}, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := k.CreateKey(t.Context(), root(), &c.req)

@@ -101,7 +101,13 @@ func (s *Service) destroy(ctx context.Context, ref kmsdb.KeyRef, now time.Time) 
 		if key.State != kmsapi.KeyStatePendingDeletion || key.DeletionDate.After(now) {
 			return nil
 		}
+		if key.Primary() && len(key.ReplicaRegions) > 0 {
+			return errors.New("it is a primary key with replicas") // a state that nothing leads to
+		}
 		if err := tx.DestroyKey(&key); err != nil {
+			return err
+		}
+		if err := s.release(tx, &key); err != nil {
 			return err
 		}
 		if s.destroyed != nil {

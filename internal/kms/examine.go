@@ -12,7 +12,7 @@ import (
 )
 
 // ErrKeyGone says that a data key was sealed under key material that has been
-// destroyed: what it opened is lost by intent.
+// destroyed, in every region that had it: what it opened is lost by intent.
 var ErrKeyGone = errors.New("the KMS key's material has been destroyed")
 
 // Examiner looks at keys at rest, as the holder of the root key can: it asks no
@@ -30,6 +30,10 @@ type Examiner struct {
 func NewExaminer(st *store.Store, module *hsm.Module, rowMAC store.MAC, headerMAC *hsm.MACKey) *Examiner {
 	return &Examiner{st, kmsdb.New(st, rowMAC), module, headerMAC, map[string]*hsm.BackingKey{}}
 }
+
+// Related checks that related multi-region keys agree with each other, and
+// returns how many multi-region keys there are. The error is kmsdb.ErrUnrelated.
+func (e *Examiner) Related(ctx context.Context) (int, error) { return e.db.ExamineRelated(ctx) }
 
 // Keys checks every key, alias and grant, and returns how many keys there are.
 func (e *Examiner) Keys(ctx context.Context) (int, error) { return e.db.Examine(ctx, e.module) }
@@ -52,7 +56,13 @@ func (e *Examiner) DataKey(ctx context.Context, account, region string, service 
 	if service {
 		ref, encryptionContext = kmsdb.KeyRef{Account: account, Region: region, Service: "s3"}, serviceContext
 	}
-	backing, err := e.backing(ctx, ref, hex.EncodeToString(b.MaterialID[:]))
+	material := hex.EncodeToString(b.MaterialID[:])
+	backing, err := e.backing(ctx, ref, material)
+	if errors.Is(err, ErrKeyGone) && b.Region == "" && !service { // a replica; another key may have the material
+		if related, found := e.db.Related(ctx, ref.Account, ref.ID); found == nil {
+			backing, err = e.backing(ctx, related.Ref(), material)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

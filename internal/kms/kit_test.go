@@ -30,6 +30,7 @@ const (
 	other   = "444455556666"
 	region  = "us-east-1"
 	region2 = "eu-west-1"
+	region3 = "ap-south-1"
 )
 
 // kit is a service over a real store, real custody and a real trail.
@@ -62,7 +63,7 @@ func newKit(t testing.TB) *kit {
 	var err error
 	k.module, err = hsm.Open(hsm.Config{RootKeyFile: root})
 	k.check(err)
-	for _, domain := range []string{"global", region, region2} {
+	for _, domain := range []string{"global", region, region2, region3} {
 		_, err := k.module.NewDomainKey(domain, 1)
 		k.check(err)
 	}
@@ -121,7 +122,7 @@ func (k *kit) open() {
 	})
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Imports: k.imports, Gate: k.gate,
-		Regions: []string{region, region2}, SM2Regions: []string{region}, Destroyed: k.destroyed,
+		Regions: []string{region, region2, region3}, SM2Regions: []string{region}, Destroyed: k.destroyed,
 		Principals: k.people, MaxGrants: k.maxGrants,
 		Clock: func() time.Time {
 			if k.tick != nil {

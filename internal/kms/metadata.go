@@ -26,6 +26,8 @@ func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 		CustomerMasterKeySpec: new(kmsapi.CustomerMasterKeySpec(k.KeySpec)),
 		KeySpec:               new(k.KeySpec),
 		MultiRegion:           new(k.MultiRegion),
+
+		MultiRegionConfiguration: multiRegionConfiguration(k),
 	}
 	m.EncryptionAlgorithms, m.SigningAlgorithms = encryptionAlgorithms(k), signingAlgorithms(k)
 	m.MacAlgorithms, m.KeyAgreementAlgorithms = macAlgorithms(k), agreementAlgorithms(k)
@@ -33,8 +35,11 @@ func metadata(k *kmsdb.Key) *kmsapi.KeyMetadata {
 		m.CurrentKeyMaterialId = new(k.Current)
 	}
 	m.ExpirationModel, m.ValidTo = expiration(k)
-	if k.State == kmsapi.KeyStatePendingDeletion {
+	switch k.State {
+	case kmsapi.KeyStatePendingDeletion:
 		m.DeletionDate = new(k.DeletionDate)
+	case kmsapi.KeyStatePendingReplicaDeletion:
+		m.PendingDeletionWindowInDays = new(k.PendingWindow)
 	}
 	return m
 }
@@ -45,8 +50,14 @@ const recordTime = "Jan 2, 2006, 3:04:05 PM"
 
 // metadataRecord is responseElements of CreateKey.
 func metadataRecord(k *kmsdb.Key) json.RawMessage {
+	return newObject().raw("keyMetadata", keyMetadataRecord("AWSAccountId", k)).end()
+}
+
+// keyMetadataRecord is KeyMetadata in a record. AWS spells the member of the
+// account in two ways, by operation.
+func keyMetadataRecord(account string, k *kmsdb.Key) json.RawMessage {
 	m := newObject().
-		str("AWSAccountId", k.Account).
+		str(account, k.Account).
 		str("keyId", k.ID).
 		str("arn", k.ARN()).
 		str("creationDate", k.CreationDate.UTC().Format(recordTime)).
@@ -61,9 +72,9 @@ func metadataRecord(k *kmsdb.Key) json.RawMessage {
 	m = list(m, "encryptionAlgorithms", encryptionAlgorithms(k))
 	m = list(m, "signingAlgorithms", signingAlgorithms(k))
 	m = list(m, "macAlgorithms", macAlgorithms(k))
-	m = list(m, "keyAgreementAlgorithms", agreementAlgorithms(k)).boolean("multiRegion", k.MultiRegion)
+	m = list(m, "keyAgreementAlgorithms", agreementAlgorithms(k)).multiRegion(k)
 	if symmetric(k) && k.Current != "" {
 		m = m.str("currentKeyMaterialId", k.Current)
 	}
-	return newObject().raw("keyMetadata", m.end()).end()
+	return m.end()
 }

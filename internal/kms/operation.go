@@ -121,6 +121,7 @@ var operations = []*gate.Operation{
 	opListRetirableGrants,
 	opPutKeyPolicy,
 	opReEncrypt,
+	opReplicateKey,
 	opRetireGrant,
 	opRevokeGrant,
 	opRotateKeyOnDemand,
@@ -131,6 +132,7 @@ var operations = []*gate.Operation{
 	opUpdateAlias,
 	opUpdateCustomKeyStore,
 	opUpdateKeyDescription,
+	opUpdatePrimaryRegion,
 	opVerify,
 	opVerifyMac,
 }

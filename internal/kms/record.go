@@ -112,11 +112,13 @@ func (o object) algorithmAs(name string, a *kmsapi.EncryptionAlgorithmSpec) obje
 }
 
 // tags appends tags as the request has them.
-func (o object) tags(tags []kmsapi.Tag) object {
+func (o object) tags(tags []kmsapi.Tag) object { return o.tagsAs("tags", tags) }
+
+func (o object) tagsAs(name string, tags []kmsapi.Tag) object {
 	if len(tags) == 0 {
 		return o
 	}
-	o = append(o.name("tags"), '[')
+	o = append(o.name(name), '[')
 	for _, t := range tags {
 		tag := optional(optional(newObject(), "tagKey", t.TagKey), "tagValue", t.TagValue)
 		o = append(append(o, tag.end()...), ',')

@@ -30,6 +30,18 @@ func (s *scene) keyOf(spec kmsapi.KeySpec, usage kmsapi.KeyUsageType) string {
 	return *r.KeyMetadata.KeyId
 }
 
+// related makes a multi-region key with the policy of the case, and replicas of it.
+func (s *scene) related(regions ...string) (keyID string) {
+	s.t.Helper()
+	r, err := s.kit.CreateKey(s.t.Context(), root(), &kmsapi.CreateKeyRequest{Policy: &s.policy, MultiRegion: new(true), Tags: tagList("Team", "blue", "stage", "test")})
+	s.check(err)
+	for _, to := range regions {
+		_, err := s.kit.ReplicateKey(s.t.Context(), root(), &kmsapi.ReplicateKeyRequest{KeyId: r.KeyMetadata.KeyId, ReplicaRegion: &to, Policy: &s.policy, Tags: tagList("Team", "blue", "stage", "test")})
+		s.check(err)
+	}
+	return *r.KeyMetadata.KeyId
+}
+
 var tenant = map[string]string{"tenant": "t1"}
 
 // operations do each operation on the scene, with the parameters that the
@@ -221,6 +233,25 @@ var operations = map[string]func(s *scene) error{
 	},
 	"Encrypt through S3": func(s *scene) error {
 		_, err := s.NewDataKey(s.t.Context(), s.c, s.key, tenant)
+		return err
+	},
+	"ReplicateKey": func(s *scene) error {
+		_, err := s.ReplicateKey(s.t.Context(), s.c, &kmsapi.ReplicateKeyRequest{KeyId: new(s.related()), ReplicaRegion: new(region2)})
+		return err
+	},
+	"ReplicateKey, all of it": func(s *scene) error {
+		_, err := s.ReplicateKey(s.t.Context(), s.c, &kmsapi.ReplicateKeyRequest{KeyId: new(s.related()), ReplicaRegion: new(region2), Tags: tagList("Team", "red"), BypassPolicyLockoutSafetyCheck: new(true)})
+		return err
+	},
+	"UpdatePrimaryRegion": func(s *scene) error { return s.updatePrimary(s.c, s.related(region2), region2) },
+	"Encrypt under a replica": func(s *scene) error {
+		c := s.c
+		c.Region = region2
+		_, err := s.Encrypt(s.t.Context(), c, encryptRequest(s.related(region2), "p", tenant))
+		return err
+	},
+	"Encrypt under a primary key": func(s *scene) error {
+		_, err := s.Encrypt(s.t.Context(), s.c, encryptRequest(s.related(region2), "p", tenant))
 		return err
 	},
 	"CreateKey": func(s *scene) error {

@@ -23,7 +23,8 @@ const (
 // ScheduleKeyDeletion makes a key unusable at once and has it destroyed, with
 // all its material, when the waiting period has ended ([Service.DestroyDue]);
 // until then CancelKeyDeletion brings it back. Everything encrypted under it is
-// lost with it. (KMS API Reference, ScheduleKeyDeletion)
+// lost with it, unless a related multi-region key is left. The waiting period of
+// a primary key with replicas begins when the last of them is destroyed. (KMS API Reference, ScheduleKeyDeletion)
 func (s *Service) ScheduleKeyDeletion(ctx context.Context, c identity.Caller, req *kmsapi.ScheduleKeyDeletionRequest) (*kmsapi.ScheduleKeyDeletionResponse, error) {
 	return do(ctx, s, c, opScheduleKeyDeletion, req, s.scheduleKeyDeletion)
 }
@@ -41,11 +42,7 @@ func (s *Service) scheduleKeyDeletion(ctx context.Context, call *gate.Call, req 
 	if err := s.authorize(ctx, call, k, conditions{pendingWindow: days}); err != nil {
 		return nil, err
 	}
-	due := s.drift.latest(s.now()).Add(time.Duration(days) * 24 * time.Hour)
-	call.ResponseElements = newObject().
-		str("keyId", k.arn).
-		str("keyState", string(kmsapi.KeyStatePendingDeletion)).
-		str("deletionDate", due.Format(recordTime)).end()
+	resp := &kmsapi.ScheduleKeyDeletionResponse{KeyId: new(k.arn), PendingWindowInDays: new(days)}
 	err = s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
 		key, err := keyNow(tx, k.key.Ref())
 		if err != nil {
@@ -54,16 +51,27 @@ func (s *Service) scheduleKeyDeletion(ctx context.Context, call *gate.Call, req 
 		if err := forChange(k.arn, key.State); err != nil {
 			return false, err
 		}
-		key.State, key.DeletionDate = kmsapi.KeyStatePendingDeletion, due
+		o := newObject().str("keyId", k.arn)
+		if key.Primary() && len(key.ReplicaRegions) > 0 {
+			key.State, key.PendingWindow = kmsapi.KeyStatePendingReplicaDeletion, days
+			call.ResponseElements = o.str("keyState", string(key.State)).integer("pendingWindowInDays", days).end()
+		} else {
+			key.State, key.DeletionDate = kmsapi.KeyStatePendingDeletion, s.due(days)
+			resp.DeletionDate = new(key.DeletionDate)
+			call.ResponseElements = o.str("keyState", string(key.State)).str("deletionDate", key.DeletionDate.Format(recordTime)).end()
+		}
+		resp.KeyState = new(key.State)
 		return true, tx.PutKey(&key)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &kmsapi.ScheduleKeyDeletionResponse{
-		KeyId: new(k.arn), DeletionDate: new(due),
-		KeyState: new(kmsapi.KeyStatePendingDeletion), PendingWindowInDays: new(days),
-	}, nil
+	return resp, nil
+}
+
+// due is the end of a waiting period that begins now.
+func (s *Service) due(days int32) time.Time {
+	return s.drift.latest(s.now()).Add(time.Duration(days) * 24 * time.Hour)
 }
 
 func window(given *int32) (days int32, err error) {

@@ -40,6 +40,15 @@ func forChange(arn string, st kmsapi.KeyState) error {
 	return invalidState(arn, st)
 }
 
+// forReplication is for ReplicateKey on a primary key: one without imported
+// material can be replicated, one that is disabled not.
+func forReplication(arn string, st kmsapi.KeyState) error {
+	if st == kmsapi.KeyStatePendingImport {
+		return nil
+	}
+	return forCryptography(arn, st)
+}
+
 // forCancellation is for CancelKeyDeletion.
 func forCancellation(arn string, st kmsapi.KeyState) error {
 	if st == kmsapi.KeyStatePendingDeletion || st == kmsapi.KeyStatePendingReplicaDeletion {

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/strongroom/strongroom/internal/arn"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/iam"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -73,6 +75,9 @@ func (l *looked) explainCall(ctx context.Context, dataDir string, call trailReco
 		if !known {
 			notes = append(notes, "the trail does not have the call that the session began with: its session policies and tags are not known")
 		}
+	}
+	if a, ok := arn.Parse(then.Resource); ok && a.Service == "kms" && slices.Contains(l.regions, a.Region) {
+		c.Region = a.Region // a call on a multi-region key may ask about one of another region
 	}
 	q, err := l.asked(ctx, c, then.Action, then.Resource, nil, nil)
 	if errors.Is(err, iam.ErrNoPrincipal) {

@@ -16,8 +16,9 @@ const examineBatch = 500
 
 // Examine checks every key, alias, grant and custom key store at rest: the seals
 // of their rows, that the tokens of the keys' material and of the stores'
-// credentials open, and that grants are on keys and are found wherever they are
-// filed. It returns how many keys there are. It
+// credentials open, that related multi-region keys agree with each other, and that
+// grants are on keys and are found wherever they are filed. It returns how many
+// keys there are. It
 // changes nothing.
 func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 	for after := ""; ; {
@@ -41,6 +42,9 @@ func (d *DB) Examine(ctx context.Context, m *hsm.Module) (keys int, err error) {
 			}
 			if err == nil {
 				err = d.examineMaterials(ctx, m, &k)
+			}
+			if err == nil && k.MultiRegion {
+				err = d.examineRelated(ctx, k.Ref())
 			}
 			if err != nil {
 				return keys, err

@@ -70,9 +70,12 @@ type Key struct {
 	State        kmsapi.KeyState // as KeyMetadata.KeyState
 	CreationDate time.Time
 	DeletionDate time.Time `json:",omitzero"` // of a key that is pending deletion: not before
-	Policy       string    // key policy document; empty for a service's own key
-	Tags         []Tag     `json:",omitempty"` // in the order of their keys
-	MultiRegion  bool
+	// PendingWindow is, of a primary key that is pending the deletion of its
+	// replicas, how many days it is to wait when the last of them is gone.
+	PendingWindow int32  `json:",omitempty"`
+	Policy        string // key policy document; empty for a service's own key
+	Tags          []Tag  `json:",omitempty"` // in the order of their keys
+	MultiRegion   bool
 
 	// PrimaryRegion and ReplicaRegions, sorted, are the regions of the related
 	// multi-region keys, the same in the records of all of them; empty for a
@@ -191,10 +194,16 @@ func (k *Key) reference() string {
 	switch {
 	case k.State == kmsapi.KeyStatePendingDeletion:
 		return pendingDeletion
-	case k.Rotation.PeriodDays > 0 || slices.ContainsFunc(k.Materials, func(m Material) bool { return !m.Absent && !m.ValidTo.IsZero() }):
+	case k.rotates() || slices.ContainsFunc(k.Materials, func(m Material) bool { return !m.Absent && !m.ValidTo.IsZero() }):
 		return timed
 	}
 	return ""
+}
+
+// rotates reports whether k's material is rotated when its time has come. A
+// replica gets new material from its primary key.
+func (k *Key) rotates() bool {
+	return k.Rotation.PeriodDays > 0 && (!k.MultiRegion || k.Primary())
 }
 
 func tokenRow(ref KeyRef, materialID string) string { return ref.Row() + "/" + materialID }

@@ -1,7 +1,8 @@
 // Package kmsdb keeps KMS keys, their key tokens, aliases, grants and custom key
 // stores as records of the metadata store, and changes them in transactions.
 //
-//	kms_keys        account/region/key-id               the key, sealed; ref: whether it is pending deletion
+//	kms_keys        account/region/key-id               the key, sealed; ref: whether it is pending deletion;
+//	                                                    of a multi-region key one in each of its regions
 //	kms_keys        service/s3/account/region           a service's own key, sealed; in no listing
 //	kms_key_tokens  the key's row / material id         wrapped key material; the token binds itself
 //	kms_aliases     account/region/alias/name           the alias, sealed; ref: its key's row
@@ -50,6 +51,10 @@ func (d *DB) Key(ctx context.Context, ref KeyRef) (Key, error) {
 // error does not wrap store.ErrNotFound.
 func (d *DB) Token(ctx context.Context, ref KeyRef, materialID string) ([]byte, error) {
 	r, err := d.store.Get(ctx, store.KMSKeyTokens, tokenRow(ref, materialID))
+	return token(ref, materialID, r, err)
+}
+
+func token(ref KeyRef, materialID string, r store.Row, err error) ([]byte, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		err = errors.New("it is not there")
 	}

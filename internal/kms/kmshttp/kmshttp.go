@@ -73,6 +73,7 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.Bind("ListRetirableGrants", s.ListRetirableGrants), smallBody),
 		row(awsjson.BindVoid("PutKeyPolicy", s.PutKeyPolicy), largeBody),
 		row(awsjson.Bind("ReEncrypt", s.ReEncrypt), cryptoBody),
+		row(awsjson.Bind("ReplicateKey", s.ReplicateKey), largeBody),
 		row(awsjson.BindVoid("RetireGrant", s.RetireGrant), smallBody),
 		row(awsjson.BindVoid("RevokeGrant", s.RevokeGrant), smallBody),
 		row(awsjson.Bind("RotateKeyOnDemand", s.RotateKeyOnDemand), smallBody),
@@ -83,6 +84,7 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.BindVoid("UpdateAlias", s.UpdateAlias), smallBody),
 		row(awsjson.Bind("UpdateCustomKeyStore", s.UpdateCustomKeyStore), smallBody),
 		row(awsjson.BindVoid("UpdateKeyDescription", s.UpdateKeyDescription), largeBody),
+		row(awsjson.BindVoid("UpdatePrimaryRegion", s.UpdatePrimaryRegion), smallBody),
 		row(awsjson.Bind("Verify", wiping(s.Verify, func(r *kmsapi.VerifyRequest) { r.Message.Wipe() })), cryptoBody),
 		row(awsjson.Bind("VerifyMac", wiping(s.VerifyMac, func(r *kmsapi.VerifyMacRequest) { r.Message.Wipe() })), cryptoBody),
 	}
