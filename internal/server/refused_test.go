@@ -20,7 +20,7 @@ func TestRefusedRequestsAreRecorded(t *testing.T) {
 		m             message
 		event, code   string
 	}{
-		{"operation that is not served", "kms", kmsCall("EnableKeyRotation", `{"KeyId":"x"}`), "EnableKeyRotation", "UnknownOperationException"},
+		{"operation that is not served", "kms", kmsCall("MeltKey", `{"KeyId":"x"}`), "MeltKey", "UnknownOperationException"},
 		{"malformed JSON", "kms", kmsCall("Encrypt", `{"KeyId":`), "Encrypt", "SerializationException"},
 		{"wrong type", "kms", kmsCall("Encrypt", `{"KeyId":5}`), "Encrypt", "SerializationException"},
 		{"another service's target", "kms", message{method: "POST", path: "/", signed: operation("Nope.Encrypt"), body: "{}"}, "Unknown", "UnknownOperationException"},
