@@ -78,10 +78,12 @@ func (s *Service) dropMaterial(tx *kmsdb.Tx, k *kmsdb.Key, id string) error {
 	if err := tx.DeleteToken(k.Ref(), id); err != nil {
 		return err
 	}
-	if s.destroyed == nil {
-		return nil
+	if s.destroyed != nil {
+		if err := s.destroyed(tx.Store(), k.Region); err != nil {
+			return err
+		}
 	}
-	return s.destroyed(tx.Store(), k.Region)
+	return s.synchronize(tx, k)
 }
 
 // forMaterialDeletion refuses keys that have no imported material to lose.

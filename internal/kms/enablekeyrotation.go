@@ -60,7 +60,10 @@ func (s *Service) setRotation(ctx context.Context, call *gate.Call, keyID string
 		if err := forSchedule(&key); err != nil || !set(&key) {
 			return false, err
 		}
-		return true, tx.PutKey(&key)
+		if err := tx.PutKey(&key); err != nil {
+			return false, err
+		}
+		return true, s.synchronize(tx, &key)
 	})
 }
 

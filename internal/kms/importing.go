@@ -30,8 +30,9 @@ type imported struct {
 
 // importMaterial adds material to k, or brings back or renews what k has; missing
 // says that k had no token of it. Errors are IncorrectKeyMaterialException, for
-// material that is not what it must be, and KMSInvalidStateException while other
-// new material waits.
+// material that is not what it must be, KMSInvalidStateException while other
+// new material waits, and UnsupportedOperationException for new material of a
+// replica: that comes to the primary key first, and then to each replica.
 func importMaterial(k *kmsdb.Key, in imported, now time.Time) (missing bool, err error) {
 	kind := kmsapi.ImportTypeExistingKeyMaterial
 	if len(k.Materials) == 0 {
@@ -41,6 +42,11 @@ func importMaterial(k *kmsdb.Key, in imported, now time.Time) (missing bool, err
 		kind = *in.importType
 	}
 	m := k.Material(in.id)
+	if m == nil && kind == kmsapi.ImportTypeNewKeyMaterial {
+		if err := sharedOnly(k); err != nil {
+			return false, err
+		}
+	}
 	if in.wantID != nil && *in.wantID != in.id || (m == nil) != (kind == kmsapi.ImportTypeNewKeyMaterial) {
 		return false, awserr.New(kmsapi.IncorrectKeyMaterialException, "")
 	}
@@ -56,7 +62,7 @@ func importMaterial(k *kmsdb.Key, in imported, now time.Time) (missing bool, err
 		}
 	}
 	missing = m.Absent
-	m.Absent, m.ValidTo = false, in.validTo
+	m.Imported, m.Absent, m.ValidTo = true, false, in.validTo
 	if in.description != nil {
 		m.Description = *in.description
 	}
@@ -66,7 +72,7 @@ func importMaterial(k *kmsdb.Key, in imported, now time.Time) (missing bool, err
 
 // removeMaterial takes material out of k that is there.
 func removeMaterial(k *kmsdb.Key, id string) {
-	if m := k.Material(id); m.Pending {
+	if m := k.Material(id); m.Pending && (!k.MultiRegion || k.Primary()) {
 		k.Materials = slices.DeleteFunc(k.Materials, func(m kmsdb.Material) bool { return m.ID == id })
 	} else {
 		m.Absent, m.ValidTo = true, time.Time{}
@@ -86,9 +92,10 @@ func settle(k *kmsdb.Key) {
 }
 
 // complete reports whether a key has material, and none that is associated with
-// it is absent.
+// it is absent. A replica knows of material that waits in its primary key and is
+// to be imported into it, too.
 func complete(k *kmsdb.Key) bool {
-	return k.Current != "" && !slices.ContainsFunc(k.Materials, func(m kmsdb.Material) bool { return m.Absent })
+	return k.Current != "" && !slices.ContainsFunc(k.Materials, func(m kmsdb.Material) bool { return m.Absent && !m.Pending })
 }
 
 // expiration is what a key's metadata says of its imported material: whether any

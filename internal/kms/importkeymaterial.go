@@ -101,7 +101,10 @@ func (s *Service) importOnce(ctx context.Context, call *gate.Call, k *snapshot, 
 				return false, err
 			}
 		}
-		return true, tx.PutKey(&key)
+		if err := tx.PutKey(&key); err != nil {
+			return false, err
+		}
+		return true, s.synchronize(tx, &key)
 	})
 }
 

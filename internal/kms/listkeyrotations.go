@@ -3,12 +3,14 @@ package kms
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/store"
 )
 
 // defaultRotations is how many entries a page of ListKeyRotations has when no
@@ -49,13 +51,42 @@ func (s *Service) listKeyRotations(ctx context.Context, call *gate.Call, req *km
 	}
 	page, more := rotationPage(&k.key, all, after, limit)
 	resp := &kmsapi.ListKeyRotationsResponse{Rotations: []kmsapi.RotationsListEntry{}, Truncated: new(more)}
+	everywhere, err := s.waitsForRotation(ctx, &k.key)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range page {
-		resp.Rotations = append(resp.Rotations, rotationEntry(&k.key, m))
+		e := rotationEntry(&k.key, m)
+		if m.Pending && !everywhere {
+			e.KeyMaterialState = new(kmsapi.KeyMaterialStatePendingMultiRegionImportAndRotation)
+		}
+		resp.Rotations = append(resp.Rotations, e)
 	}
 	if more {
 		resp.NextMarker = new(s.marker(call, filter, page[limit-1].ID))
 	}
 	return resp, nil
+}
+
+// waitsForRotation reports whether material of k that waits does so for its
+// rotation alone: of a multi-region key it may have to be imported elsewhere
+// first.
+func (s *Service) waitsForRotation(ctx context.Context, k *kmsdb.Key) (bool, error) {
+	if pendingMaterial(k) == "" {
+		return true, nil
+	}
+	var related []kmsdb.Key
+	for _, region := range k.RelatedRegions() {
+		r, err := s.key(ctx, k.Elsewhere(region))
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it has just been destroyed
+		}
+		if err != nil {
+			return false, err
+		}
+		related = append(related, r.key)
+	}
+	return importedEverywhere(k, related), nil
 }
 
 // rotationPage returns up to limit materials from the first one after that with

@@ -112,32 +112,88 @@ func (s *Service) copyTokens(tx *kmsdb.Tx, from, to *kmsdb.Key, materials []kmsd
 }
 
 // synchronize brings the keys that are related to k to what they share with it,
-// new key material included, in the transaction that has changed k and its
-// related keys in the regions done. Where that is a change it has a record of its
-// own, beside those of the call.
-func (s *Service) synchronize(tx *kmsdb.Tx, k *kmsdb.Key, done ...string) error {
+// new key material included, in the transaction that has changed k, a primary
+// key. Of any other key it does nothing. Where something changes it has a record
+// of its own, beside those of the call.
+func (s *Service) synchronize(tx *kmsdb.Tx, k *kmsdb.Key) error {
+	if !k.Primary() {
+		return nil
+	}
 	related, err := tx.Related(k)
 	if err != nil {
 		return err
 	}
-	related = slices.DeleteFunc(related, func(r kmsdb.Key) bool { return slices.Contains(done, r.Region) })
+	changed := false
 	for i := range related {
 		r := &related[i]
-		fresh := slices.DeleteFunc(slices.Clone(k.Materials), func(m kmsdb.Material) bool { return r.Material(m.ID) != nil })
+		if k.Disagrees(r) == "" {
+			continue
+		}
+		changed = true
+		lacks := func(in *kmsdb.Key) func(m kmsdb.Material) bool {
+			return func(m kmsdb.Material) bool { return in.Material(m.ID) == nil }
+		}
+		fresh, gone := slices.Clone(k.Materials), slices.Clone(r.Materials)
+		fresh = slices.DeleteFunc(fresh, func(m kmsdb.Material) bool { return !lacks(r)(m) })
+		gone = slices.DeleteFunc(gone, func(m kmsdb.Material) bool { return !lacks(k)(m) || m.Absent })
 		r.Share(k)
+		if k.Origin == kmsapi.OriginTypeExternal { // its material is imported into each
+			settle(r)
+			fresh = nil
+		}
 		if err := tx.PutKey(r); err != nil {
 			return err
 		}
-		if k.Origin != kmsapi.OriginTypeExternal { // imported material is imported into each
-			if err := s.copyTokens(tx, k, r, fresh); err != nil {
-				return err
-			}
+		if err := s.copyTokens(tx, k, r, fresh); err != nil {
+			return err
+		}
+		if err := s.dropTokens(tx, r, gone); err != nil {
+			return err
 		}
 	}
-	if len(related) > 0 {
+	if changed {
 		tx.AddRecord(s.synchronizationRecord(k))
 	}
 	return nil
+}
+
+// dropTokens deletes the tokens of imported material that k does not have any
+// more.
+func (s *Service) dropTokens(tx *kmsdb.Tx, k *kmsdb.Key, materials []kmsdb.Material) error {
+	for _, m := range materials {
+		if err := tx.DeleteToken(k.Ref(), m.ID); err != nil {
+			return err
+		}
+	}
+	if len(materials) == 0 || s.destroyed == nil {
+		return nil
+	}
+	return s.destroyed(tx.Store(), k.Region)
+}
+
+// importedEverywhere reports whether imported material that waits for a rotation
+// is there in every region that has the key (KMS API Reference, ListKeyRotations,
+// PENDING_MULTI_REGION_IMPORT_AND_ROTATION). Without such material it is true.
+func importedEverywhere(k *kmsdb.Key, related []kmsdb.Key) bool {
+	id := pendingMaterial(k)
+	if id == "" {
+		return true
+	}
+	there := func(k *kmsdb.Key) bool { m := k.Material(id); return m != nil && !m.Absent }
+	for i := range related {
+		if !there(&related[i]) {
+			return false
+		}
+	}
+	return there(k)
+}
+
+// sharedOnly refuses what concerns all related keys on any but the primary one.
+func sharedOnly(k *kmsdb.Key) error {
+	if !k.MultiRegion {
+		return nil
+	}
+	return primaryOnly(k)
 }
 
 // synchronizationRecord is the record of shared properties being copied: one in

@@ -134,7 +134,7 @@ func (s *Service) commitReplica(ctx context.Context, call *gate.Call, req *kmsap
 		call.ResponseElements = newObject().raw("replicaKeyMetadata", keyMetadataRecord("aWSAccountId", &answered)).
 			str("replicaPolicy", policy).tagsAs("replicaTags", req.Tags).end()
 		tx.AddRecord(call.RecordIn(replica.Region, *opCreateKey, createReplicaParameters(req, replica), metadataRecord(&answered), resource(replica)))
-		return true, s.synchronize(tx, &primary, replica.Region)
+		return true, s.synchronize(tx, &primary)
 	})
 	return &answered, err
 }

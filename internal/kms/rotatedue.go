@@ -44,7 +44,7 @@ func (s *Service) RotateDue(ctx context.Context) (rotated int, err error) {
 }
 
 func rotationDue(k *kmsdb.Key, now time.Time) bool {
-	return k.State == kmsapi.KeyStateEnabled && k.Rotation.PeriodDays > 0 && !k.Rotation.Next.After(now)
+	return k.State == kmsapi.KeyStateEnabled && k.Rotates() && !k.Rotation.Next.After(now)
 }
 
 // rotateListed rotates one key, if it is still due.

@@ -33,7 +33,11 @@ func (s *Service) rotateKeyOnDemand(ctx context.Context, call *gate.Call, req *k
 		if err != nil {
 			return false, err
 		}
-		if err := forRotation(&key, now); err != nil {
+		related, err := tx.Related(&key)
+		if err != nil {
+			return false, err
+		}
+		if err := forRotation(&key, related, now); err != nil {
 			return false, err
 		}
 		record, err := s.rotateNow(tx, &key, kmsdb.OnDemand, now)

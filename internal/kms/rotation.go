@@ -84,7 +84,7 @@ func (s *Service) rotateNow(tx *kmsdb.Tx, k *kmsdb.Key, why kmsdb.RotationType, 
 	if err := tx.PutKey(k); err != nil {
 		return nil, err
 	}
-	return s.rotationRecord(k, before, why), nil
+	return s.rotationRecord(k, before, why), s.synchronize(tx, k)
 }
 
 // pendingMaterial returns the id of the imported material that waits for a
@@ -132,11 +132,15 @@ func forSchedule(k *kmsdb.Key) error {
 	if k.Origin != kmsapi.OriginTypeAwsKms {
 		return invalidOrigin(k)
 	}
-	return forMaterials(k)
+	if err := forMaterials(k); err != nil {
+		return err
+	}
+	return sharedOnly(k)
 }
 
-// forRotation refuses keys that cannot be rotated on demand now.
-func forRotation(k *kmsdb.Key, now time.Time) error {
+// forRotation refuses keys that cannot be rotated on demand now. Related are those
+// of a multi-region key.
+func forRotation(k *kmsdb.Key, related []kmsdb.Key, now time.Time) error {
 	if k.State == kmsapi.KeyStateUnavailable {
 		return invalidOrigin(k)
 	}
@@ -146,8 +150,11 @@ func forRotation(k *kmsdb.Key, now time.Time) error {
 	if err := forMaterials(k); err != nil {
 		return err
 	}
+	if err := sharedOnly(k); err != nil {
+		return err
+	}
 	switch {
-	case k.Origin == kmsapi.OriginTypeExternal && pendingMaterial(k) == "":
+	case k.Origin == kmsapi.OriginTypeExternal && (pendingMaterial(k) == "" || !importedEverywhere(k, related)):
 		return awserr.New(kmsapi.KMSInvalidStateException, "No available key material pending rotation for the key: %s.", k.ARN())
 	case k.OnDemandRotations >= maxOnDemand:
 		return awserr.New(kmsapi.LimitExceededException,

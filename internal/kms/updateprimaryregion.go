@@ -69,7 +69,7 @@ func (s *Service) updatePrimaryRegion(ctx context.Context, call *gate.Call, req 
 		}
 		tx.AddRecord(call.RecordIn(region, call.Op,
 			newObject().str("keyId", primary.ARN()).str("primaryRegion", region).end(), keyRecord(primary.ARN()), resource(primary)))
-		return true, s.synchronize(tx, primary, old.Region)
+		return true, s.synchronize(tx, primary)
 	})
 }
 

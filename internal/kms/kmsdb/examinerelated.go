@@ -63,16 +63,16 @@ func (d *DB) agree(ctx context.Context, k *Key) error {
 		if err != nil {
 			return err
 		}
-		if what := k.disagrees(&r); what != "" {
+		if what := k.Disagrees(&r); what != "" {
 			return fmt.Errorf("%w: key %s has another %s than key %s", ErrUnrelated, k.Ref(), what, r.Ref())
 		}
 	}
 	return nil
 }
 
-// disagrees names what k and a related key are to share and do not; "" if all
+// Disagrees names what k and a related key are to share and do not; "" if all
 // is the same.
-func (k *Key) disagrees(r *Key) string {
+func (k *Key) Disagrees(r *Key) string {
 	sameMaterial := func(a, b Material) bool {
 		return a.ID == b.ID && a.Pending == b.Pending && a.Type == b.Type && a.Rotated.Equal(b.Rotated)
 	}

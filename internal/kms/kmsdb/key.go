@@ -194,15 +194,15 @@ func (k *Key) reference() string {
 	switch {
 	case k.State == kmsapi.KeyStatePendingDeletion:
 		return pendingDeletion
-	case k.rotates() || slices.ContainsFunc(k.Materials, func(m Material) bool { return !m.Absent && !m.ValidTo.IsZero() }):
+	case k.Rotates() || slices.ContainsFunc(k.Materials, func(m Material) bool { return !m.Absent && !m.ValidTo.IsZero() }):
 		return timed
 	}
 	return ""
 }
 
-// rotates reports whether k's material is rotated when its time has come. A
+// Rotates reports whether k's material is rotated when its time has come. A
 // replica gets new material from its primary key.
-func (k *Key) rotates() bool {
+func (k *Key) Rotates() bool {
 	return k.Rotation.PeriodDays > 0 && (!k.MultiRegion || k.Primary())
 }
 
