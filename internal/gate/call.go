@@ -34,8 +34,8 @@ type Call struct {
 	committed  bool
 	finished   bool
 
-	owners        []string // other accounts whose resources the call is about
-	sharedEventID string   // of the records of the call, when there are owners
+	owners        []ownerEvent // other accounts whose resources the call is about
+	sharedEventID string       // of the records of the call, when there are owners
 }
 
 // Authorize decides one request of this call. An empty Action is that of the
@@ -162,8 +162,8 @@ func (c *Call) writeAll(err error) error {
 	if trailErr := c.append(own); trailErr != nil || err != nil {
 		return trailErr
 	}
-	for _, account := range c.owners {
-		if err := c.append(c.ownerRecord(own, account)); err != nil {
+	for _, o := range c.owners {
+		if err := c.append(c.ownerRecord(own, o)); err != nil {
 			return err
 		}
 	}

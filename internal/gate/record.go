@@ -29,14 +29,14 @@ type stamp struct {
 
 // Records returns the JSON of the CloudTrail records of a call that succeeds, for
 // the transaction that makes its change: the call's own, and one for each account
-// that was named by Share. Time and event id of the first are fixed by the first
+// that was named by Share. Time and event ids are fixed by the first
 // use, so that a record made for a transaction that failed and the one Finish
 // writes in its place are the same event. The caller owns the bytes.
 func (c *Call) Records() [][]byte {
 	own := c.record(nil)
 	records := [][]byte{own.AppendJSON(make([]byte, 0, 1024))}
-	for _, account := range c.owners {
-		r := c.ownerRecord(own, account)
+	for _, o := range c.owners {
+		r := c.ownerRecord(own, o)
 		records = append(records, r.AppendJSON(make([]byte, 0, 1024)))
 	}
 	return records

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -15,18 +16,42 @@ import (
 // in other accounts to use a KMS key": a call that was denied is recorded in the
 // caller's account alone). Of the caller's own account it does nothing.
 func (c *Call) Share(account string) {
-	if account == c.Caller.AccountID || slices.Contains(c.owners, account) {
+	if account == c.Caller.AccountID || slices.ContainsFunc(c.owners, func(o ownerEvent) bool { return o.account == account }) {
 		return
 	}
 	if c.sharedEventID == "" {
 		c.sharedEventID = uuid.New()
 	}
-	c.owners = append(c.owners, account)
+	c.owners = append(c.owners, ownerEvent{account, uuid.New()})
 }
 
-// ownerRecord is r as the account sees it that owns a resource of the call.
-func (c *Call) ownerRecord(r audit.Record, account string) audit.Record {
-	r.EventID, r.RecipientAccountID = uuid.New(), account
+// ownerEvent is another account that has a record of the call, and that record's id.
+type ownerEvent struct{ account, eventID string }
+
+// Event returns when the call was, and the id of its record in an account's
+// trail: the caller's, or one that Share named. The id is "" for others, and both
+// are zero before there is a record.
+func (c *Call) Event(account string) (at time.Time, eventID string) {
+	if c.stamp == nil {
+		return time.Time{}, ""
+	}
+	if account == c.Caller.AccountID {
+		return c.stamp.time, c.stamp.eventID
+	}
+	for _, o := range c.owners {
+		if o.account == account {
+			return c.stamp.time, o.eventID
+		}
+	}
+	return c.stamp.time, ""
+}
+
+// Resources are those that AddResource has named. They are not to be changed.
+func (c *Call) Resources() []audit.Resource { return c.resources }
+
+// ownerRecord is r as an account sees it that owns a resource of the call.
+func (c *Call) ownerRecord(r audit.Record, o ownerEvent) audit.Record {
+	r.EventID, r.RecipientAccountID = o.eventID, o.account
 	if c.Caller.Type != identity.AWSService {
 		r.UserIdentity = audit.UserIdentity{
 			Type: "AWSAccount", PrincipalID: c.Caller.PrincipalID, AccountID: c.Caller.AccountID,
@@ -35,7 +60,7 @@ func (c *Call) ownerRecord(r audit.Record, account string) audit.Record {
 	}
 	r.Addendum = nil
 	r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), func(x audit.Resource) bool {
-		return x.AccountID != "" && x.AccountID != account // another owner's, of a call between two
+		return x.AccountID != "" && x.AccountID != o.account // another owner's, of a call between two
 	})
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/identity"
@@ -129,5 +130,27 @@ func TestShareWithoutTrail(t *testing.T) {
 		if err := c.Finish(nil); errors.Is(err, ErrTrail) == committed {
 			t.Errorf("committed is %v: Finish returned %v", committed, err)
 		}
+	}
+}
+
+// Who asks for the event of an account is told the id of its record.
+func TestEvent(t *testing.T) {
+	g, _, dir := openGate(t)
+	c := g.Begin(fromNetwork(user(account, "alice")), create)
+	if at, id := c.Event(account); !at.IsZero() || id != "" {
+		t.Errorf("before the record: got %v and %q, want nothing", at, id)
+	}
+	c.Share(foreign)
+	if err := c.Finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records(t, dir) {
+		at, id := c.Event(r["recipientAccountId"].(string))
+		if id != r["eventID"] || at.UTC().Format(time.RFC3339) != r["eventTime"] {
+			t.Errorf("got %q at %v, want %v at %v", id, at, r["eventID"], r["eventTime"])
+		}
+	}
+	if _, id := c.Event("999999999999"); id != "" {
+		t.Errorf("got event %s of an account that has no record", id)
 	}
 }

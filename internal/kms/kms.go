@@ -88,6 +88,8 @@ type Service struct {
 	logHolds atomic.Bool
 	logBusy  atomic.Int32 // how often in a row it could not be emptied
 
+	usage *usageLog
+
 	keys    *cache[kmsdb.KeyRef, *snapshot]
 	aliases *cache[kmsdb.AliasRef, string] // to key ids
 	grants  *cache[granteeKey, *grantSet]
@@ -117,7 +119,8 @@ func New(cfg Config) (*Service, error) {
 		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
 		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,
-		keys: newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
+		usage: newUsageLog(cfg.Clock().UTC().Truncate(time.Millisecond)),
+		keys:  newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
 		grants: newCache[granteeKey]((*grantSet).size),
 	}
 	s.logHolds.Store(true) // the process before this one may have died before it was emptied

@@ -107,6 +107,7 @@ var operations = []*gate.Operation{
 	opGenerateDataKeyWithoutPlaintext,
 	opGenerateMac,
 	opGenerateRandom,
+	opGetKeyLastUsage,
 	opGetKeyPolicy,
 	opGetKeyRotationStatus,
 	opGetParametersForImport,
@@ -179,8 +180,11 @@ func do[Req, Resp any](ctx context.Context, s *Service, c identity.Caller, op *g
 	}
 	call := s.gate.Begin(c, *op)
 	defer func() {
-		if err != nil { // End's too: no answer without its record
+		switch {
+		case err != nil: // End's too: no answer without its record
 			resp = nil
+		case resp != nil && tracked(op): // it is nil in a panic
+			s.usage.note(call)
 		}
 	}()
 	defer call.End(&err)

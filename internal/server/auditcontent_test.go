@@ -131,6 +131,8 @@ func TestRecords(t *testing.T) {
 		{"UntagResource fails", "kms", k("UntagResource", `{"KeyId":"`+absent+`","TagKeys":["team"]}`), 400, "UntagResource", "NotFoundException"},
 		{"UpdateKeyDescription", "kms", k("UpdateKeyDescription", `{"KeyId":"`+key+`","Description":"another"}`), 200, "UpdateKeyDescription", ""},
 		{"UpdateKeyDescription fails", "kms", k("UpdateKeyDescription", `{"KeyId":"`+key+`"}`), 400, "UpdateKeyDescription", "ValidationException"},
+		{"GetKeyLastUsage", "kms", k("GetKeyLastUsage", `{"KeyId":"`+key+`"}`), 200, "GetKeyLastUsage", ""},
+		{"GetKeyLastUsage fails", "kms", k("GetKeyLastUsage", `{"KeyId":"alias/app"}`), 400, "GetKeyLastUsage", "NotFoundException"},
 		{"GetKeyPolicy", "kms", k("GetKeyPolicy", `{"KeyId":"`+key+`","PolicyName":"default"}`), 200, "GetKeyPolicy", ""},
 		{"GetKeyPolicy fails", "kms", k("GetKeyPolicy", `{"KeyId":"`+key+`","PolicyName":"other"}`), 400, "GetKeyPolicy", "NotFoundException"},
 		{"PutKeyPolicy", "kms", k("PutKeyPolicy", `{"KeyId":"`+key+`","Policy":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"000000000000\"},\"Action\":\"kms:*\",\"Resource\":\"*\"}}"}`), 200, "PutKeyPolicy", ""},

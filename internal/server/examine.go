@@ -25,7 +25,7 @@ type Examined struct {
 var authorityTables = []store.Table{
 	store.Accounts, store.Users, store.AccessKeys, store.KMSKeys, store.KMSAliases, store.Buckets,
 	store.Groups, store.Roles, store.Policies, store.BucketPolicies,
-	store.KMSGrants, store.KMSGrantRetirers, store.KMSKeyStores,
+	store.KMSGrants, store.KMSGrantRetirers, store.KMSKeyStores, store.KMSKeyUsage,
 }
 
 // examineCustody opens everything in a store that the root key opens, and

@@ -157,6 +157,9 @@ var kmsRows = []walkRow{
 	{name: "GenerateRandom", needs: onNothing("kms:GenerateRandom"), do: func(w *walker) error {
 		return discard(w.user.kms.GenerateRandom(w.Context(), &awskms.GenerateRandomInput{NumberOfBytes: aws.Int32(8)}))
 	}},
+	{name: "GetKeyLastUsage", needs: onKey("kms:GetKeyLastUsage"), do: func(w *walker) error {
+		return discard(w.user.kms.GetKeyLastUsage(w.Context(), &awskms.GetKeyLastUsageInput{KeyId: &w.key}))
+	}},
 	{name: "GetKeyPolicy", needs: onKey("kms:GetKeyPolicy"), do: func(w *walker) error {
 		return discard(w.user.kms.GetKeyPolicy(w.Context(), &awskms.GetKeyPolicyInput{KeyId: &w.key}))
 	}},

@@ -227,6 +227,7 @@ func (s *Server) jobs() []worker {
 		{name: "key deletion", every: time.Minute, run: s.destroyKeys},
 		{name: "key rotation", every: time.Minute, run: s.rotateKeys},
 		{name: "key material expiry", every: time.Minute, run: s.expireMaterial},
+		{name: "key usage", every: time.Minute, run: s.kms.FlushUsage},
 		{name: "changes", every: trimEvery, run: func(ctx context.Context) error { return s.trimChanges(ctx, keepChanges) }},
 	}
 	if s.certs != nil {
@@ -382,6 +383,13 @@ func (s *Server) Close() error {
 	if s.s3 != nil {
 		errs = append(errs, s.s3.Close())
 		s.s3 = nil
+	}
+	if s.kms != nil {
+		// Not an error of closing: nothing is lost that the trail has not.
+		if err := s.kms.FlushUsage(context.Background()); err != nil {
+			s.log.Warn("what KMS keys were last used for could not be written", "error", err)
+		}
+		s.kms = nil
 	}
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close())

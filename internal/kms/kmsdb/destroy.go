@@ -40,7 +40,7 @@ func (d *DB) TruncateLog(ctx context.Context) error { return d.store.TruncateLog
 func (t *Tx) Store() *store.Tx { return t.tx }
 
 // DestroyKey deletes k at the revision that it was loaded at, with the tokens of
-// all its material, the aliases that stand for it and the grants on it, and
+// all its material, the aliases that stand for it, the grants on it and its last usage, and
 // counts it no longer. Tokens, aliases and grants go whatever has become of their rows: damage must not keep
 // key material alive. [store.ErrConflict] when k has changed meanwhile.
 func (t *Tx) DestroyKey(k *Key) error {
@@ -57,6 +57,9 @@ func (t *Tx) DestroyKey(k *Key) error {
 	}
 	if err := t.deleteGrants(k.Ref()); err != nil {
 		return err
+	}
+	if err := t.tx.DeleteUnlogged(store.KMSKeyUsage, row); err != nil {
+		return fmt.Errorf("deleting %s/%s: %w", store.KMSKeyUsage, row, err)
 	}
 	if k.Manager != Customer {
 		return nil

@@ -11,6 +11,8 @@
 //	kms_grant_retirers  region/retirer/account/key-id/grant-id  leads to a grant, sealed; ref: its key's row
 //	kms_key_stores  account/region/cks-id               a custom key store, sealed
 //	kms_key_store_tokens  the store's row/credential-id  its wrapped credential; the token binds itself
+//	kms_key_usage   the key's row                       what it was last used for, sealed; not in the change feed
+//	meta            kms/usage-tracking                  since when uses are noted
 //	meta            kms/customer-keys/account/region    how many customer managed keys there are
 //	meta            kms/grants/key's row                how many grants the key has
 //

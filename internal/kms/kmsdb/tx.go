@@ -129,14 +129,21 @@ func (t *Tx) DeleteAlias(a *Alias) error {
 	return nil
 }
 
-func (t *Tx) put(table store.Table, r store.Row, doc any) (rev int64, err error) {
+// document is doc as a row has it.
+func document(table store.Table, key string, doc any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // a policy may hold nothing else, and would be six times as long
 	if err := e.Encode(doc); err != nil {
-		return 0, fmt.Errorf("row %s/%s: %w", table, r.Key, err)
+		return nil, fmt.Errorf("row %s/%s: %w", table, key, err)
 	}
-	r.Doc = bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+}
+
+func (t *Tx) put(table store.Table, r store.Row, doc any) (rev int64, err error) {
+	if r.Doc, err = document(table, r.Key, doc); err != nil {
+		return 0, err
+	}
 	store.Seal(t.mac, table, &r)
 	if rev, err = t.tx.Put(table, r); err != nil {
 		return 0, fmt.Errorf("writing %s/%s: %w", table, r.Key, err)

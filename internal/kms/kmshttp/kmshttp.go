@@ -59,6 +59,7 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
 		row(awsjson.Bind("GenerateMac", wiping(s.GenerateMac, func(r *kmsapi.GenerateMacRequest) { r.Message.Wipe() })), cryptoBody),
 		row(awsjson.Bind("GenerateRandom", s.GenerateRandom), largeBody),
+		row(awsjson.Bind("GetKeyLastUsage", s.GetKeyLastUsage), smallBody),
 		row(awsjson.Bind("GetKeyPolicy", s.GetKeyPolicy), smallBody),
 		row(awsjson.Bind("GetKeyRotationStatus", s.GetKeyRotationStatus), smallBody),
 		row(awsjson.Bind("GetPublicKey", s.GetPublicKey), cryptoBody),
