@@ -87,7 +87,7 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 			return nil, err
 		}
 	}
-	err = s.withMaterial(key, func(token []byte) error {
+	err = s.withMaterial(ctx, key, func(token []byte) error {
 		call.ResponseElements = metadataRecord(key)
 		return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
 			if err := keyQuota(tx, key.Account, key.Region); err != nil {
@@ -140,18 +140,22 @@ func keyQuota(tx *kmsdb.Tx, account, region string) error {
 
 // giveMaterial generates the first material of a key, but of one that waits for
 // its owner's. It stores nothing; the token is what is to be stored with the key.
-func (s *Service) giveMaterial(k *kmsdb.Key) (token []byte, err error) {
+func (s *Service) giveMaterial(ctx context.Context, k *kmsdb.Key) (token []byte, err error) {
 	if k.Origin == kmsapi.OriginTypeExternal {
 		return nil, nil
 	}
-	switch t := k.Type(); t.Purpose() {
-	case hsm.PurposeKeyPair:
-		token, err = s.module.GenerateKeyPair(t, k.Binding())
-	case hsm.PurposeHMACKey:
-		token, err = s.module.GenerateHMACKey(t, k.Binding())
-	default:
-		token, err = s.module.GenerateKey(k.Binding())
-	}
+	t := k.Type()
+	err = s.inTurn(ctx, k.Account, t, func() (err error) {
+		switch t.Purpose() {
+		case hsm.PurposeKeyPair:
+			token, err = s.module.GenerateKeyPair(t, k.Binding())
+		case hsm.PurposeHMACKey:
+			token, err = s.module.GenerateHMACKey(t, k.Binding())
+		default:
+			token, err = s.module.GenerateKey(k.Binding())
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +171,11 @@ const materialTries = 3
 // store the key with the token of that material. When the domain key was rotated
 // in between, and the token opens no more, it does both again with other
 // material.
-func (s *Service) withMaterial(k *kmsdb.Key, put func(token []byte) error) (err error) {
+func (s *Service) withMaterial(ctx context.Context, k *kmsdb.Key, put func(token []byte) error) (err error) {
 	for range materialTries {
 		k.Current, k.Materials = "", nil
 		var token []byte
-		if token, err = s.giveMaterial(k); err == nil {
+		if token, err = s.giveMaterial(ctx, k); err == nil {
 			err = put(token)
 		}
 		if !errors.Is(err, hsm.ErrUnknownDomainKey) {

@@ -51,16 +51,13 @@ func (s *Service) getParametersForImport(ctx context.Context, call *gate.Call, r
 	if err != nil {
 		return nil, err
 	}
-	// One at a time: a long wrapping key takes seconds of processor time, and
-	// whoever may ask for one may ask for many.
-	select {
-	case s.makingWrappingKey <- struct{}{}:
-		defer func() { <-s.makingWrappingKey }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	validTo := s.now().Add(importWindow)
-	token, public, err := s.imports.Issue(k.key.Binding(), wrappingKey, method, validTo)
+	var token, public []byte
+	var validTo time.Time
+	err = s.inTurn(ctx, call.Caller.AccountID, wrappingKey, func() (err error) {
+		validTo = s.now().Add(importWindow)
+		token, public, err = s.imports.Issue(k.key.Binding(), wrappingKey, method, validTo)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -80,9 +80,8 @@ type Service struct {
 	maxGrants  int
 	clock      func() time.Time
 	drift      drift
+	turns      *turns // to generate RSA keys
 	log        *slog.Logger
-
-	makingWrappingKey chan struct{} // has room for one call that makes one
 
 	// logHolds says that the database's log may hold destroyed key material.
 	logHolds atomic.Bool
@@ -115,10 +114,10 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
-		imports: cfg.Imports, makingWrappingKey: make(chan struct{}, 1),
-		gate: cfg.Gate, regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
+		imports: cfg.Imports, gate: cfg.Gate,
+		regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
 		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
-		clock: cfg.Clock, drift: newDrift(cfg.Clock()), log: cfg.Logger,
+		clock: cfg.Clock, drift: newDrift(cfg.Clock()), turns: newTurns(), log: cfg.Logger,
 		usage: newUsageLog(cfg.Clock().UTC().Truncate(time.Millisecond)),
 		keys:  newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
 		grants: newCache[granteeKey]((*grantSet).size),

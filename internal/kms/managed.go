@@ -115,7 +115,7 @@ func (s *Service) makeOnce(ctx context.Context, c identity.Caller, key *kmsdb.Ke
 		resources = append(resources, aliasARN)
 	}
 	made := false
-	err := s.withMaterial(key, func(token []byte) error {
+	err := s.withMaterial(ctx, key, func(token []byte) error {
 		call.ResponseElements = metadataRecord(key)
 		return s.commit(ctx, call, func(tx *kmsdb.Tx) (bool, error) {
 			var err error
