@@ -25,11 +25,12 @@ import (
 type conditions struct {
 	keyID             string                           // as the request names the key, where it may be by an alias: kms:RequestAlias
 	encryptionContext map[string]string                // kms:EncryptionContext:name, kms:EncryptionContextKeys; grants go by it too
-	algorithm         string                           // kms:EncryptionAlgorithm
+	algorithm         kmsapi.EncryptionAlgorithmSpec   // kms:EncryptionAlgorithm
 	signingAlgorithm  kmsapi.SigningAlgorithmSpec      // kms:SigningAlgorithm
 	messageType       kmsapi.MessageType               // kms:MessageType
 	macAlgorithm      kmsapi.MacAlgorithmSpec          // kms:MacAlgorithm
 	agreement         kmsapi.KeyAgreementAlgorithmSpec // kms:KeyAgreementAlgorithm
+	dataKeyPairSpec   kmsapi.DataKeyPairSpec           // kms:DataKeyPairSpec
 	sameKey           *bool                            // kms:ReEncryptOnSameKey
 	bypassLockout     *bool                            // kms:BypassPolicyLockoutSafetyCheck
 	pendingWindow     int32                            // kms:ScheduleKeyDeletionPendingWindowInDays, in days
@@ -94,7 +95,7 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 				}
 			})
 		case "encryptionalgorithm":
-			return text(c.algorithm, c.algorithm != "")
+			return text(string(c.algorithm), c.algorithm != "")
 		case "signingalgorithm":
 			return text(string(c.signingAlgorithm), c.signingAlgorithm != "")
 		case "messagetype":
@@ -103,6 +104,8 @@ func (c *conditions) Lookup(name string) (policy.Value, bool) {
 			return text(string(c.macAlgorithm), c.macAlgorithm != "")
 		case "keyagreementalgorithm":
 			return text(string(c.agreement), c.agreement != "")
+		case "datakeypairspec":
+			return text(string(c.dataKeyPairSpec), c.dataKeyPairSpec != "")
 		case "reencryptonsamekey":
 			return boolean(c.sameKey)
 		case "requestalias":

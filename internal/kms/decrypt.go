@@ -11,7 +11,9 @@ import (
 
 // Decrypt opens a CiphertextBlob of Encrypt or GenerateDataKey. The key is the
 // one that the blob names; the caller is authorized for that one. KeyId, when
-// given, must name the same. (KMS API Reference, Decrypt)
+// given, must name the same. What was encrypted to the public key of an
+// asymmetric key, here or elsewhere, names no key: KeyId and EncryptionAlgorithm
+// must say how it is to be opened. (KMS API Reference, Decrypt)
 func (s *Service) Decrypt(ctx context.Context, c identity.Caller, req *kmsapi.DecryptRequest) (*kmsapi.DecryptResponse, error) {
 	return do(ctx, s, c, opDecrypt, req, s.decrypt)
 }
@@ -22,20 +24,18 @@ func (s *Service) decrypt(ctx context.Context, call *gate.Call, req *kmsapi.Decr
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := o.blob.Open(o.handle, req.EncryptionContext)
+	plaintext, err := o.open(req.EncryptionContext)
 	if err != nil {
-		return nil, invalidCiphertext(err)
+		return nil, err
 	}
 	if isTrue(req.DryRun) {
 		plaintext.Wipe()
 		return nil, dryRun()
 	}
-	call.AdditionalEventData = o.material.event
+	call.AdditionalEventData = o.key.event(o.material)
 	return &kmsapi.DecryptResponse{
-		KeyId:               new(o.key.arn),
-		Plaintext:           plaintext,
-		EncryptionAlgorithm: new(kmsapi.EncryptionAlgorithmSpecSymmetricDefault),
-		KeyMaterialId:       new(o.material.id),
+		KeyId: new(o.key.arn), Plaintext: plaintext, EncryptionAlgorithm: &o.algorithm,
+		KeyMaterialId: o.key.shown(o.material),
 	}, nil
 }
 
@@ -43,7 +43,7 @@ func (s *Service) decrypt(ctx context.Context, call *gate.Call, req *kmsapi.Decr
 func (s *Service) prepareDecrypt(ctx context.Context, call *gate.Call, req *kmsapi.DecryptRequest) (*opening, error) {
 	r := openRequest{
 		action: call.Op.Action, keyName: "KeyId", keyID: req.KeyId, blob: req.CiphertextBlob,
-		context: req.EncryptionContext, algorithm: req.EncryptionAlgorithm, grantTokens: req.GrantTokens,
+		context: req.EncryptionContext, algorithm: algorithm(req.EncryptionAlgorithm), grantTokens: req.GrantTokens,
 	}
 	if req.Recipient != nil {
 		return nil, recipientUnsupported()

@@ -6,13 +6,14 @@ import (
 	"github.com/strongroom/strongroom/internal/awserr"
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
-	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 )
 
 // Encrypt encrypts 1 to 4096 bytes under a symmetric key. The answer's
 // CiphertextBlob names its key, so Decrypt needs nothing else but the same
-// encryption context. (KMS API Reference, Encrypt)
+// encryption context. Under an asymmetric key it encrypts to the public key, as
+// anybody can who has that: how much depends on the key, and the blob names
+// nothing. (KMS API Reference, Encrypt)
 func (s *Service) Encrypt(ctx context.Context, c identity.Caller, req *kmsapi.EncryptRequest) (*kmsapi.EncryptResponse, error) {
 	return do(ctx, s, c, opEncrypt, req, s.encrypt)
 }
@@ -26,32 +27,35 @@ func (s *Service) encrypt(ctx context.Context, call *gate.Call, req *kmsapi.Encr
 	if err != nil {
 		return nil, err
 	}
+	a := algorithm(req.EncryptionAlgorithm)
 	err = s.authorize(ctx, call, k, conditions{
-		keyID: *req.KeyId, encryptionContext: req.EncryptionContext, algorithm: algorithm(req.EncryptionAlgorithm), grantTokens: req.GrantTokens,
+		keyID: *req.KeyId, encryptionContext: req.EncryptionContext, algorithm: a, grantTokens: req.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := k.forEncryption(call.Op.Name, req.EncryptionAlgorithm); err != nil {
+	if err := k.forEncryption(call.Op.Name, a); err != nil {
 		return nil, err
 	}
-	handle, err := s.open(ctx, k, k.current)
+	if err := k.checkBareContext(req.EncryptionContext); err != nil {
+		return nil, err
+	}
+	if err := k.checkPlaintext(a, req.Plaintext.Len()); err != nil {
+		return nil, err
+	}
+	e, err := s.newSealer(ctx, k, a)
 	if err != nil {
 		return nil, err
 	}
 	if isTrue(req.DryRun) {
 		return nil, dryRun()
 	}
-	blob, err := ciphertext.Seal(s.headerKey(k, handle), handle, k.current.header, req.EncryptionContext, req.Plaintext)
+	blob, err := e.seal(req.EncryptionContext, req.Plaintext)
 	if err != nil {
 		return nil, err
 	}
-	call.AdditionalEventData = k.current.event
-	return &kmsapi.EncryptResponse{
-		CiphertextBlob:      blob,
-		KeyId:               new(k.arn),
-		EncryptionAlgorithm: new(kmsapi.EncryptionAlgorithmSpecSymmetricDefault),
-	}, nil
+	call.AdditionalEventData = k.event(k.current)
+	return &kmsapi.EncryptResponse{CiphertextBlob: blob, KeyId: new(k.arn), EncryptionAlgorithm: &a}, nil
 }
 
 // maxContext is the greatest size of an encryption context, the bytes of its

@@ -108,8 +108,10 @@ func operationOf(action string) (*gate.Operation, string) {
 func presumed(op *gate.Operation, k *kmsdb.Key) *conditions {
 	c := &conditions{}
 	switch op {
-	case opEncrypt, opDecrypt, opReEncrypt, opGenerateDataKey, opGenerateDataKeyWithoutPlaintext:
-		c.algorithm = string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault)
+	case opEncrypt, opDecrypt, opReEncrypt:
+		c.algorithm = only(encryptionAlgorithms(k))
+	case opGenerateDataKey, opGenerateDataKeyWithoutPlaintext, opGenerateDataKeyPair, opGenerateDataKeyPairWithoutPlaintext:
+		c.algorithm = kmsapi.EncryptionAlgorithmSpecSymmetricDefault
 	case opSign, opVerify:
 		c.signingAlgorithm, c.messageType = only(signingAlgorithms(k)), kmsapi.MessageTypeRaw
 	case opGenerateMac, opVerifyMac:

@@ -36,7 +36,7 @@ func (s *Service) findPortable(ctx context.Context, call *gate.Call, src *source
 		return nil // the last two: a name that is not even one must not reach the database
 	}
 	k, err := s.key(ctx, kmsdb.KeyRef{Account: claimed.Account, Region: claimed.Region, ID: claimed.KeyID})
-	if errors.Is(err, store.ErrNotFound) || err == nil && !k.key.Portable {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!k.key.Portable || !symmetric(&k.key)) {
 		return nil // damaged, as it seemed
 	}
 	if err != nil {

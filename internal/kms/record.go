@@ -108,7 +108,7 @@ func (o object) algorithm(a *kmsapi.EncryptionAlgorithmSpec) object {
 }
 
 func (o object) algorithmAs(name string, a *kmsapi.EncryptionAlgorithmSpec) object {
-	return o.str(name, algorithm(a))
+	return o.str(name, string(algorithm(a)))
 }
 
 // tags appends tags as the request has them.

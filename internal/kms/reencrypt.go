@@ -6,14 +6,14 @@ import (
 
 	"github.com/strongroom/strongroom/internal/gate"
 	"github.com/strongroom/strongroom/internal/identity"
-	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 )
 
 // ReEncrypt opens a CiphertextBlob and seals its plaintext anew, under another
-// key, the newest material of the same key, or another encryption context. The
-// plaintext does not leave. The caller needs kms:ReEncryptFrom on the key that
-// the blob names and kms:ReEncryptTo on the destination; the call has one record.
+// key, symmetric or not, the newest material of the same key, or another
+// encryption context. The plaintext does not leave. The caller needs
+// kms:ReEncryptFrom on the key that the blob names, or SourceKeyId when it names
+// none, and kms:ReEncryptTo on the destination; the call has one record.
 // (KMS API Reference, ReEncrypt)
 func (s *Service) ReEncrypt(ctx context.Context, c identity.Caller, req *kmsapi.ReEncryptRequest) (*kmsapi.ReEncryptResponse, error) {
 	return do(ctx, s, c, opReEncrypt, req, s.reEncrypt)
@@ -23,7 +23,7 @@ func (s *Service) reEncrypt(ctx context.Context, call *gate.Call, req *kmsapi.Re
 	call.RequestParameters = reEncryptParameters(req)
 	from := openRequest{
 		action: reEncryptFrom, keyName: "SourceKeyId", keyID: req.SourceKeyId, blob: req.CiphertextBlob,
-		context: req.SourceEncryptionContext, algorithm: req.SourceEncryptionAlgorithm, grantTokens: req.GrantTokens,
+		context: req.SourceEncryptionContext, algorithm: algorithm(req.SourceEncryptionAlgorithm), grantTokens: req.GrantTokens,
 	}
 	if err := from.check(req.DryRun, req.DryRunModifiers); err != nil {
 		return nil, err
@@ -39,13 +39,13 @@ func (s *Service) reEncrypt(ctx context.Context, call *gate.Call, req *kmsapi.Re
 	if err != nil {
 		return nil, err
 	}
-	same := new(src.key.key.Ref() == to.key.Ref())
+	same, a := new(src.key.key.Ref() == to.key.Ref()), algorithm(req.DestinationEncryptionAlgorithm)
 	if err := s.authorizeSource(ctx, call, src, same); err != nil {
 		return nil, err
 	}
 	err = s.authorizeAs(ctx, call, reEncryptTo, to, conditions{
 		keyID: *req.DestinationKeyId, encryptionContext: req.DestinationEncryptionContext,
-		algorithm: algorithm(req.DestinationEncryptionAlgorithm), sameKey: same, grantTokens: req.GrantTokens,
+		algorithm: a, sameKey: same, grantTokens: req.GrantTokens,
 	})
 	if err != nil {
 		return nil, err
@@ -53,47 +53,53 @@ func (s *Service) reEncrypt(ctx context.Context, call *gate.Call, req *kmsapi.Re
 	if err := src.usable(call.Op.Name); err != nil {
 		return nil, err
 	}
-	if err := to.forEncryption(call.Op.Name, req.DestinationEncryptionAlgorithm); err != nil {
+	if err := to.forEncryption(call.Op.Name, a); err != nil {
+		return nil, err
+	}
+	if err := to.checkBareContext(req.DestinationEncryptionContext); err != nil {
 		return nil, err
 	}
 	if src.ignoreBlob {
 		return nil, dryRun()
 	}
-	return s.seal(ctx, call, src, to, req)
-}
-
-// seal is the cryptography of ReEncrypt.
-func (s *Service) seal(ctx context.Context, call *gate.Call, src *source, to *snapshot, req *kmsapi.ReEncryptRequest) (*kmsapi.ReEncryptResponse, error) {
 	o, err := s.openSource(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	handle, err := s.open(ctx, to, to.current)
+	e, err := s.newSealer(ctx, to, a)
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := o.blob.Open(o.handle, req.SourceEncryptionContext)
+	return sealAnew(call, o, e, req)
+}
+
+// sealAnew is the cryptography of ReEncrypt.
+func sealAnew(call *gate.Call, o *opening, e *sealer, req *kmsapi.ReEncryptRequest) (*kmsapi.ReEncryptResponse, error) {
+	plaintext, err := o.open(req.SourceEncryptionContext)
 	if err != nil {
-		return nil, invalidCiphertext(err)
+		return nil, err
 	}
 	defer plaintext.Wipe()
+	if err := e.key.checkPlaintext(e.algorithm, plaintext.Len()); err != nil {
+		return nil, err
+	}
 	if isTrue(req.DryRun) {
 		return nil, dryRun()
 	}
-	blob, err := ciphertext.Seal(s.headerKey(to, handle), handle, to.current.header, req.DestinationEncryptionContext, plaintext)
+	blob, err := e.seal(req.DestinationEncryptionContext, plaintext)
 	if err != nil {
 		return nil, err
 	}
-	call.AdditionalEventData = newObject().
-		str("destinationKeyMaterialId", to.current.id).
-		str("sourceKeyMaterialId", o.material.id).end()
-	return &kmsapi.ReEncryptResponse{
-		CiphertextBlob: blob, SourceKeyId: new(o.key.arn), KeyId: new(to.arn),
-		SourceEncryptionAlgorithm:      new(kmsapi.EncryptionAlgorithmSpecSymmetricDefault),
-		DestinationEncryptionAlgorithm: new(kmsapi.EncryptionAlgorithmSpecSymmetricDefault),
-		SourceKeyMaterialId:            new(o.material.id),
-		DestinationKeyMaterialId:       new(to.current.id),
-	}, nil
+	r := &kmsapi.ReEncryptResponse{
+		CiphertextBlob: blob, SourceKeyId: new(o.key.arn), KeyId: new(e.key.arn),
+		SourceEncryptionAlgorithm: &o.algorithm, DestinationEncryptionAlgorithm: &e.algorithm,
+		SourceKeyMaterialId: o.key.shown(o.material), DestinationKeyMaterialId: e.key.shown(e.key.current),
+	}
+	if r.SourceKeyMaterialId != nil || r.DestinationKeyMaterialId != nil {
+		data := optional(newObject(), "destinationKeyMaterialId", r.DestinationKeyMaterialId)
+		call.AdditionalEventData = optional(data, "sourceKeyMaterialId", r.SourceKeyMaterialId).end()
+	}
+	return r, nil
 }
 
 // reEncryptParameters has the source key only if the caller sent it.

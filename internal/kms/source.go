@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom/strongroom/internal/kms/ciphertext"
 	"github.com/strongroom/strongroom/internal/kms/kmsapi"
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
+	"github.com/strongroom/strongroom/internal/secret"
 	"github.com/strongroom/strongroom/internal/store"
 )
 
@@ -25,13 +26,21 @@ type openRequest struct {
 	keyID       *string // nil: the key that the blob names
 	blob        []byte
 	context     map[string]string
-	algorithm   *kmsapi.EncryptionAlgorithmSpec
+	algorithm   kmsapi.EncryptionAlgorithmSpec
 	grantTokens []string
 
 	ignoreBlob bool // set by check: the modifier of DryRun that looks at no blob
 }
 
-// check holds the rules among members that the model does not state.
+// bare reports whether the ciphertexts of the request's algorithm are its output
+// and nothing else. One names no key, and nothing can be said of it before it is
+// opened.
+func (r *openRequest) bare() bool {
+	return r.algorithm != kmsapi.EncryptionAlgorithmSpecSymmetricDefault
+}
+
+// check holds the rules among members that the model does not state. The text
+// about the key id was observed on AWS, for Decrypt.
 func (r *openRequest) check(dry *bool, modifiers []kmsapi.DryRunModifierType) error {
 	r.ignoreBlob = slices.Contains(modifiers, kmsapi.DryRunModifierTypeIgnoreCiphertext)
 	switch {
@@ -42,6 +51,8 @@ func (r *openRequest) check(dry *bool, modifiers []kmsapi.DryRunModifierType) er
 	case !r.ignoreBlob && r.blob == nil:
 		return awserr.New(kmsapi.ValidationException,
 			"1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
+	case r.bare() && r.keyID == nil:
+		return awserr.New(kmsapi.ValidationException, "%s must not be null", r.keyName)
 	}
 	return checkContext(r.context)
 }
@@ -50,10 +61,10 @@ func (r *openRequest) check(dry *bool, modifiers []kmsapi.DryRunModifierType) er
 type source struct {
 	openRequest
 	key      *snapshot
-	parsed   *ciphertext.Blob // nil when damaged or not looked at
+	parsed   *ciphertext.Blob // nil when damaged, bare, or not looked at
 	damaged  error            // the blob is none of ours
 	unproved bool             // parsed was not authenticated: openSource does that
-	material *material        // set by usable, of parsed
+	material *material        // set by usable: of parsed, or of key when bare
 }
 
 // findSource finds the key: the one that is named, else the one that the blob
@@ -70,7 +81,7 @@ func (s *Service) findSource(ctx context.Context, call *gate.Call, r openRequest
 			return nil, err
 		}
 	}
-	if r.ignoreBlob {
+	if r.ignoreBlob || r.bare() { // both come with a key id
 		return src, nil
 	}
 	src.parsed, src.damaged = ciphertext.Parse(s.headerMAC, r.blob)
@@ -93,7 +104,7 @@ func (s *Service) findSource(ctx context.Context, call *gate.Call, r openRequest
 // sealed. ReEncrypt says whether it is done to the same key.
 func (s *Service) authorizeSource(ctx context.Context, call *gate.Call, src *source, sameKey *bool) error {
 	with := conditions{
-		encryptionContext: src.context, algorithm: algorithm(src.algorithm), sameKey: sameKey, grantTokens: src.grantTokens,
+		encryptionContext: src.context, algorithm: src.algorithm, sameKey: sameKey, grantTokens: src.grantTokens,
 	}
 	if src.keyID != nil {
 		with.keyID = *src.keyID
@@ -105,51 +116,91 @@ func (s *Service) authorizeSource(ctx context.Context, call *gate.Call, src *sou
 	return err
 }
 
-// usable checks, in AWS's order, the key's state, that it is the blob's key,
-// its usage, and last the blob.
+// usable checks, in AWS's order, the key's state, that the blob is one of ours
+// and the key's, the key's usage and algorithm, and last its material. Of a bare
+// blob nothing can be checked. (That AWS looks at a blob before it compares the
+// algorithm with the key was observed: what was encrypted to an RSA key is no
+// ciphertext to a Decrypt that does not say how.)
 func (src *source) usable(operation string) error {
 	k := src.key
 	if err := forCryptography(k.arn, k.key.State); err != nil {
 		return err
 	}
-	if src.parsed != nil && !k.sealed(src.parsed) {
-		return awserr.New(kmsapi.IncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
-	}
-	if err := k.fits(operation, src.algorithm); err != nil {
-		return err
-	}
-	if src.ignoreBlob {
-		return nil
-	}
 	if src.damaged != nil {
 		return invalidCiphertext(src.damaged)
 	}
-	if src.material = k.materials[src.parsed.MaterialID]; src.material == nil {
-		return invalidCiphertext(fmt.Errorf("%w: %s has no such key material", ciphertext.ErrInvalid, k.arn))
+	if src.parsed != nil && !k.sealed(src.parsed) {
+		return awserr.New(kmsapi.IncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
+	}
+	if err := k.forEncryption(operation, src.algorithm); err != nil {
+		return err
+	}
+	if err := k.checkBareContext(src.context); err != nil {
+		return err
+	}
+	switch {
+	case src.ignoreBlob:
+	case src.bare():
+		src.material = k.current
+	default:
+		if src.material = k.materials[src.parsed.MaterialID]; src.material == nil {
+			return invalidCiphertext(fmt.Errorf("%w: %s has no such key material", ciphertext.ErrInvalid, k.arn))
+		}
 	}
 	return nil
 }
 
 // opening is a blob with the key and the material that open it.
 type opening struct {
-	blob     *ciphertext.Blob
-	key      *snapshot
-	material *material
-	handle   *hsm.BackingKey // of material
+	key       *snapshot
+	algorithm kmsapi.EncryptionAlgorithmSpec
+	material  *material
+
+	// Under a symmetric key:
+	blob   *ciphertext.Blob
+	handle *hsm.BackingKey // of material
+
+	// Under an asymmetric key:
+	bare []byte
+	pair *hsm.KeyPair
 }
 
 // openSource opens the key material of a usable source.
 func (s *Service) openSource(ctx context.Context, src *source) (*opening, error) {
-	handle, err := s.open(ctx, src.key, src.material)
-	if err != nil {
+	o := &opening{key: src.key, algorithm: src.algorithm, material: src.material, blob: src.parsed}
+	var err error
+	if src.bare() {
+		o.bare = src.blob
+		o.pair, err = s.openPair(ctx, src.key)
+		return o, err
+	}
+	if o.handle, err = s.open(ctx, src.key, src.material); err != nil {
 		return nil, err
 	}
 	if src.unproved {
-		if src.parsed, err = ciphertext.Parse(handle.HeaderMAC(), src.blob); err != nil {
+		if o.blob, err = ciphertext.Parse(o.handle.HeaderMAC(), src.blob); err != nil {
 			return nil, invalidCiphertext(err)
 		}
 	}
-	return &opening{src.parsed, src.key, src.material, handle}, nil
+	return o, nil
+}
+
+// open decrypts the blob; the caller owns the plaintext. What does not open is
+// InvalidCiphertextException, whatever the reason: of a bare blob even that it has
+// another size says nothing more than that.
+func (o *opening) open(pairs map[string]string) (secret.Bytes, error) {
+	if o.pair == nil {
+		plaintext, err := o.blob.Open(o.handle, pairs)
+		if err != nil {
+			return secret.Bytes{}, invalidCiphertext(err)
+		}
+		return plaintext, nil
+	}
+	plaintext, err := o.pair.Decrypt(hsm.Mechanism(o.algorithm), o.bare)
+	if errors.Is(err, hsm.ErrAuth) {
+		err = &awserr.Error{Code: kmsapi.InvalidCiphertextException, Err: err}
+	}
+	return plaintext, err
 }
 
 // keyOf returns the key that a blob names, in the caller's region.

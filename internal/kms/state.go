@@ -76,37 +76,18 @@ func invalidState(arn string, st kmsapi.KeyState) error {
 	return awserr.New(kmsapi.KMSInvalidStateException, "%s is %s.", arn, is)
 }
 
-// forEncryption checks that k may be used for an operation that needs a
-// symmetric encryption key, in AWS's order: state, usage, algorithm. Algorithm
-// may be nil.
-func (k *snapshot) forEncryption(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
-	if err := forCryptography(k.arn, k.key.State); err != nil {
-		return err
-	}
-	return k.fits(operation, algorithm)
+// forEncryption checks that k may be used to encrypt or decrypt with an
+// algorithm, in AWS's order: state, usage, algorithm.
+func (k *snapshot) forEncryption(operation string, a kmsapi.EncryptionAlgorithmSpec) error {
+	return forUse(k, operation, kmsapi.KeyUsageTypeEncryptDecrypt, a, encryptionAlgorithms)
 }
 
 // algorithm is the encryption algorithm of a request, which need not name one.
-func algorithm(a *kmsapi.EncryptionAlgorithmSpec) string {
+func algorithm(a *kmsapi.EncryptionAlgorithmSpec) kmsapi.EncryptionAlgorithmSpec {
 	if a == nil {
-		return string(kmsapi.EncryptionAlgorithmSpecSymmetricDefault)
+		return kmsapi.EncryptionAlgorithmSpecSymmetricDefault
 	}
-	return string(*a)
-}
-
-// fits is forEncryption without the state.
-func (k *snapshot) fits(operation string, algorithm *kmsapi.EncryptionAlgorithmSpec) error {
-	if k.key.KeyUsage != kmsapi.KeyUsageTypeEncryptDecrypt {
-		return invalidUsage(k, operation)
-	}
-	asked := kmsapi.EncryptionAlgorithmSpecSymmetricDefault
-	if algorithm != nil {
-		asked = *algorithm
-	}
-	if asked != kmsapi.EncryptionAlgorithmSpecSymmetricDefault || !symmetric(&k.key) {
-		return incompatible(k, asked)
-	}
-	return nil
+	return *a
 }
 
 // forDataKeys checks that data keys can be made under k, in AWS's order. The
