@@ -70,6 +70,15 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"GenerateDataKey", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SM2PKE"}`, guide + "kms:EncryptionAlgorithm"},
 		{"GenerateDataKeyWithoutPlaintext", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SM2PKE"}`, guide + "kms:EncryptionAlgorithm"},
 		{"ReEncrypt", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"RSAES_OAEP_SHA_1"}`, guide + "kms:EncryptionAlgorithm"},
+		{"GenerateDataKeyPair", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"RSAES_OAEP_SHA_1"}`, guide + "kms:EncryptionAlgorithm"},
+		{"Encrypt with SM2", `"StringEquals":{"kms:EncryptionAlgorithm":"SM2PKE"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, guide + "kms:EncryptionAlgorithm"},
+		{"Decrypt with SM2", `"StringEquals":{"kms:EncryptionAlgorithm":"SM2PKE"}`, `"StringLike":{"kms:EncryptionAlgorithm":"RSAES_*"}`, guide + "kms:EncryptionAlgorithm"},
+		{"Encrypt with SM2", `"Null":{"kms:EncryptionContextKeys":"true"}`, `"StringEquals":{"kms:EncryptionContext:tenant":"t1"}`, guide + "kms:EncryptionContext:context-key: only of symmetric encryption keys"},
+		{"GenerateDataKeyPair", `"StringEquals":{"kms:DataKeyPairSpec":"ECC_NIST_P256"}`, `"StringLike":{"kms:DataKeyPairSpec":"RSA_*"}`, guide + "kms:DataKeyPairSpec"},
+		{"GenerateDataKeyPairWithoutPlaintext", `"StringEquals":{"kms:DataKeyPairSpec":"ECC_NIST_P384"}`, `"StringEquals":{"kms:DataKeyPairSpec":"ECC_NIST_P256"}`, guide + "kms:DataKeyPairSpec"},
+		{"GenerateDataKey", `"Null":{"kms:DataKeyPairSpec":"true"}`, `"StringLike":{"kms:DataKeyPairSpec":"*"}`, guide + "kms:DataKeyPairSpec: of no other operation"},
+		{"GenerateDataKeyPair", `"StringEquals":{"kms:EncryptionContext:tenant":"t1"}`, `"StringEquals":{"kms:EncryptionContext:tenant":"t2"}`, guide + "kms:EncryptionContext:context-key"},
+		{"GenerateDataKeyPairWithoutPlaintext", `"StringLike":{"kms:RequestAlias":"alias/of-*"}`, `"Null":{"kms:RequestAlias":"true"}`, guide + "kms:RequestAlias"},
 		{"DescribeKey", `"Null":{"kms:EncryptionAlgorithm":"true"}`, `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, guide + "kms:EncryptionAlgorithm: of no other operation"},
 
 		{"Sign", `"StringEquals":{"kms:SigningAlgorithm":"ED25519_SHA_512"}`, `"StringEquals":{"kms:SigningAlgorithm":"ED25519_PH_SHA_512"}`, guide + "kms:SigningAlgorithm"},
@@ -143,7 +152,7 @@ func TestConditionsOfKeyPolicies(t *testing.T) {
 		{"Encrypt", `"DateLessThan":{"aws:CurrentTime":"2026-11-24T00:00:00Z"}`, `"DateGreaterThan":{"aws:CurrentTime":"2026-11-24T00:00:00Z"}`, global + "aws:CurrentTime"},
 	}
 	for _, operation := range []string{
-		"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncrypt", "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
+		"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "ReEncrypt", "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
 		"EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "TagResource", "UntagResource", "ListResourceTags", "UpdateKeyDescription",
 		"CreateAlias", "UpdateAlias", "DeleteAlias", "Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
 		"EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations",

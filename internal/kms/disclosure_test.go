@@ -17,6 +17,7 @@ func TestNothingTellsOfForeignKeys(t *testing.T) {
 	enabled, disabled, pending := k.stage(""), k.stage(""), k.stage("")
 	k.disable(disabled.key)
 	k.schedule(pending.key, 7)
+	asymmetric := *k.createKeyOf(kmsapi.KeySpecSm2, kmsapi.KeyUsageTypeEncryptDecrypt).KeyId
 	granted := k.grant(enabled.key, bobARN, kmsapi.GrantOperationDecrypt)
 	_, err := k.NewDataKey(t.Context(), root(), "", nil) // makes alias/aws/s3
 	k.check(err)
@@ -107,6 +108,24 @@ func TestNothingTellsOfForeignKeys(t *testing.T) {
 			_, err := k.DeriveSharedSecret(t.Context(), c, agreeRequest(key, []byte("x")))
 			return err
 		},
+		"GenerateDataKeyPair": func(c identity.Caller, key string) error {
+			_, err := k.GenerateDataKeyPair(t.Context(), c, &kmsapi.GenerateDataKeyPairRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})
+			return err
+		},
+		"GenerateDataKeyPairWithoutPlaintext, dry": func(c identity.Caller, key string) error {
+			_, err := k.GenerateDataKeyPairWithoutPlaintext(t.Context(), c, &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecRsa4096), DryRun: new(true)})
+			return err
+		},
+		"Encrypt, with a context that RSA has not": func(c identity.Caller, key string) error {
+			r := encryptRequest(key, strings.Repeat("x", 500), tenant)
+			r.EncryptionAlgorithm = new(oaepSHA256)
+			_, err := k.Encrypt(t.Context(), c, r)
+			return err
+		},
+		"Decrypt, of an asymmetric key": func(c identity.Caller, key string) error {
+			_, err := k.Decrypt(t.Context(), c, &kmsapi.DecryptRequest{KeyId: &key, EncryptionAlgorithm: new(oaepSHA256), CiphertextBlob: make([]byte, 256)})
+			return err
+		},
 		"DescribeKey": func(c identity.Caller, key string) error {
 			_, err := k.DescribeKey(t.Context(), c, &kmsapi.DescribeKeyRequest{KeyId: &key, GrantTokens: bad})
 			return err
@@ -185,7 +204,7 @@ func TestNothingTellsOfForeignKeys(t *testing.T) {
 		for name, ask := range asks {
 			for there, absent := range map[string]string{
 				arnOf(enabled.key): arnOf(absentID), arnOf(disabled.key): arnOf(absentID), arnOf(pending.key): arnOf(absentID),
-				aliasOf(enabled.alias): aliasOf("alias/none"), aliasOf("alias/aws/s3"): aliasOf("alias/aws/none"),
+				arnOf(asymmetric): arnOf(absentID), aliasOf(enabled.alias): aliasOf("alias/none"), aliasOf("alias/aws/s3"): aliasOf("alias/aws/none"),
 			} {
 				for _, key := range []string{there, absent} {
 					err := ask(carol(), key)

@@ -80,7 +80,7 @@ func TestCrossAccountUse(t *testing.T) {
 	k := newKit(t)
 	k.rights.give(carolARN, anything)
 	for name, yes := range map[string]bool{
-		"Encrypt": true, "Encrypt by alias ARN": true, "Decrypt": true, "GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true,
+		"Encrypt": true, "Encrypt by alias ARN": true, "Decrypt": true, "GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true, "GenerateDataKeyPair": true,
 		"ReEncrypt": true, "DescribeKey": true, "Encrypt through S3": true,
 		"GetKeyPolicy": false, "PutKeyPolicy": false, "PutKeyPolicy with bypass": false, "ListKeyPolicies": false, "EnableKey": false, "DisableKey": false,
 		"ScheduleKeyDeletion": false, "CancelKeyDeletion": false, "TagResource": false, "UntagResource": false, "ListResourceTags": false,

@@ -104,6 +104,8 @@ var operations = []*gate.Operation{
 	opEnableKeyRotation,
 	opEncrypt,
 	opGenerateDataKey,
+	opGenerateDataKeyPair,
+	opGenerateDataKeyPairWithoutPlaintext,
 	opGenerateDataKeyWithoutPlaintext,
 	opGenerateMac,
 	opGenerateRandom,

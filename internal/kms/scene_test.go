@@ -83,6 +83,25 @@ var operations = map[string]func(s *scene) error{
 		_, err := s.GenerateDataKeyWithoutPlaintext(s.t.Context(), s.c, &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: &s.alias, NumberOfBytes: new(int32(8)), EncryptionContext: tenant})
 		return err
 	},
+	"GenerateDataKeyPair": func(s *scene) error {
+		_, err := s.GenerateDataKeyPair(s.t.Context(), s.c, &kmsapi.GenerateDataKeyPairRequest{KeyId: &s.key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256), EncryptionContext: tenant})
+		return err
+	},
+	"GenerateDataKeyPairWithoutPlaintext": func(s *scene) error {
+		_, err := s.GenerateDataKeyPairWithoutPlaintext(s.t.Context(), s.c, &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &s.alias, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP384), EncryptionContext: tenant})
+		return err
+	},
+	"Encrypt with SM2": func(s *scene) error {
+		r := encryptRequest(s.keyOf(kmsapi.KeySpecSm2, kmsapi.KeyUsageTypeEncryptDecrypt), "p", nil)
+		r.EncryptionAlgorithm = new(sm2pke)
+		_, err := s.Encrypt(s.t.Context(), s.c, r)
+		return err
+	},
+	"Decrypt with SM2": func(s *scene) error {
+		id := s.keyOf(kmsapi.KeySpecSm2, kmsapi.KeyUsageTypeEncryptDecrypt)
+		_, err := s.Decrypt(s.t.Context(), s.c, &kmsapi.DecryptRequest{KeyId: &id, EncryptionAlgorithm: new(sm2pke), CiphertextBlob: s.encryptWith(id, sm2pke, "p")})
+		return err
+	},
 	"ReEncrypt": func(s *scene) error {
 		_, err := s.ReEncrypt(s.t.Context(), s.c, &kmsapi.ReEncryptRequest{CiphertextBlob: s.blob, SourceEncryptionContext: tenant, DestinationKeyId: &s.other,
 			DestinationEncryptionContext: map[string]string{"tenant": "t2"}})

@@ -120,6 +120,14 @@ func TestStateTable(t *testing.T) {
 					_, err := k.GenerateDataKeyWithoutPlaintext(ctx, root(), &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: id, KeySpec: spec})
 					return err
 				}},
+				{"GenerateDataKeyPair", crypto, func() error {
+					_, err := k.GenerateDataKeyPair(ctx, root(), &kmsapi.GenerateDataKeyPairRequest{KeyId: id, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})
+					return err
+				}},
+				{"GenerateDataKeyPairWithoutPlaintext", crypto, func() error {
+					_, err := k.GenerateDataKeyPairWithoutPlaintext(ctx, root(), &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: id, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})
+					return err
+				}},
 				{"NewDataKey", crypto, func() error { _, err := k.NewDataKey(ctx, root(), *id, nil); return err }},
 				{"EnableKey", enabling, func() error { return k.EnableKey(ctx, root(), &kmsapi.EnableKeyRequest{KeyId: id}) }},
 				{"DisableKey", enabling, func() error { return k.DisableKey(ctx, root(), &kmsapi.DisableKeyRequest{KeyId: id}) }},

@@ -51,6 +51,14 @@ func (k *kit) keyUses() []keyUse {
 			_, err := k.GenerateDataKeyWithoutPlaintext(ctx, c, &kmsapi.GenerateDataKeyWithoutPlaintextRequest{KeyId: &id, NumberOfBytes: new(int32(8))})
 			return err
 		}},
+		{"GenerateDataKeyPair", []string{"symmetric"}, map[string]string{"RSA to encrypt": "You cannot generate a data key with an asymmetric CMK"}, func(id string) error {
+			_, err := k.GenerateDataKeyPair(ctx, c, &kmsapi.GenerateDataKeyPairRequest{KeyId: &id, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})
+			return err
+		}},
+		{"GenerateDataKeyPairWithoutPlaintext", []string{"symmetric"}, map[string]string{"RSA to encrypt": "You cannot generate a data key with an asymmetric CMK"}, func(id string) error {
+			_, err := k.GenerateDataKeyPairWithoutPlaintext(ctx, c, &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &id, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})
+			return err
+		}},
 	}
 }
 

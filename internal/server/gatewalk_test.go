@@ -148,6 +148,12 @@ var kmsRows = []walkRow{
 	}},
 	{name: "Encrypt", needs: onKey("kms:Encrypt"), do: func(w *walker) error { return discard(w.user.encrypt(w.key)) }},
 	{name: "GenerateDataKey", needs: onKey("kms:GenerateDataKey"), do: func(w *walker) error { return discard(w.user.dataKey(w.key)) }},
+	{name: "GenerateDataKeyPair", needs: onKey("kms:GenerateDataKeyPair"), do: func(w *walker) error {
+		return discard(w.user.kms.GenerateDataKeyPair(w.Context(), &awskms.GenerateDataKeyPairInput{KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecEccNistP256}))
+	}},
+	{name: "GenerateDataKeyPairWithoutPlaintext", needs: onKey("kms:GenerateDataKeyPairWithoutPlaintext"), do: func(w *walker) error {
+		return discard(w.user.kms.GenerateDataKeyPairWithoutPlaintext(w.Context(), &awskms.GenerateDataKeyPairWithoutPlaintextInput{KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecEccNistP256}))
+	}},
 	{name: "GenerateDataKeyWithoutPlaintext", needs: onKey("kms:GenerateDataKeyWithoutPlaintext"), do: func(w *walker) error {
 		return discard(w.user.kms.GenerateDataKeyWithoutPlaintext(w.Context(), &awskms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}))
 	}},

@@ -56,6 +56,8 @@ func Operations(s *kms.Service) []Operation {
 		row(awsjson.BindVoid("EnableKeyRotation", s.EnableKeyRotation), smallBody),
 		row(awsjson.Bind("Encrypt", wiping(s.Encrypt, func(r *kmsapi.EncryptRequest) { r.Plaintext.Wipe() })), cryptoBody),
 		row(awsjson.Bind("GenerateDataKey", s.GenerateDataKey), largeBody),
+		row(awsjson.Bind("GenerateDataKeyPair", s.GenerateDataKeyPair), largeBody),
+		row(awsjson.Bind("GenerateDataKeyPairWithoutPlaintext", s.GenerateDataKeyPairWithoutPlaintext), cryptoBody),
 		row(awsjson.Bind("GenerateDataKeyWithoutPlaintext", s.GenerateDataKeyWithoutPlaintext), cryptoBody),
 		row(awsjson.Bind("GenerateMac", wiping(s.GenerateMac, func(r *kmsapi.GenerateMacRequest) { r.Message.Wipe() })), cryptoBody),
 		row(awsjson.Bind("GenerateRandom", s.GenerateRandom), largeBody),
