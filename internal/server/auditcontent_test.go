@@ -26,7 +26,9 @@ type auditCase struct {
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	dir := dataDirIn(t)
-	s, stop := start(t, wireConfig(dir))
+	cfg := wireConfig(dir)
+	cfg.Regions = []string{DefaultRegion, "eu-west-1"}
+	s, stop := start(t, cfg)
 	key, second := createKey(t, s.Endpoint()), createKey(t, s.Endpoint())
 	var sealed struct{ CiphertextBlob string }
 	const plaintext, metadata, content = "c2VjcmV0IHBsYWludGV4dA==", "words-about-an-object", "what the object holds"
@@ -51,6 +53,11 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var primary struct{ KeyMetadata struct{ KeyID string } }
+	if err := json.Unmarshal([]byte(mustAsk(t, s.Endpoint(), "kms", kmsCall("CreateKey", `{"MultiRegion":true}`)).body), &primary); err != nil {
+		t.Fatal(err)
+	}
+	mrk := primary.KeyMetadata.KeyID
 	putBucket(t, s.Endpoint(), "bucket")
 	upload, aborted := beginUpload(t, s.Endpoint(), "/bucket/parts"), beginUpload(t, s.Endpoint(), "/bucket/aborted")
 	etag := mustAsk(t, s.Endpoint(), "s3", message{method: "PUT", path: "/bucket/parts", query: "partNumber=1&uploadId=" + upload, body: content}).header.Get("Etag")
@@ -176,6 +183,10 @@ func TestRecords(t *testing.T) {
 		{"ImportKeyMaterial fails", "kms", k("ImportKeyMaterial", `{"KeyId":"`+vault+`","ImportToken":"dG9rZW4=","EncryptedKeyMaterial":"bWF0ZXJpYWw=","ExpirationModel":"KEY_MATERIAL_DOES_NOT_EXPIRE"}`), 400, "ImportKeyMaterial", "InvalidImportTokenException"},
 		{"DeleteImportedKeyMaterial", "kms", k("DeleteImportedKeyMaterial", `{"KeyId":"`+vault+`"}`), 200, "DeleteImportedKeyMaterial", ""},
 		{"DeleteImportedKeyMaterial fails", "kms", k("DeleteImportedKeyMaterial", `{"KeyId":"`+key+`"}`), 400, "DeleteImportedKeyMaterial", "UnsupportedOperationException"},
+		{"ReplicateKey", "kms", k("ReplicateKey", `{"KeyId":"`+mrk+`","ReplicaRegion":"eu-west-1","Description":"a replica","Tags":[{"TagKey":"team","TagValue":"blue"}]}`), 200, "ReplicateKey+CreateKey", ""},
+		{"ReplicateKey fails", "kms", k("ReplicateKey", `{"KeyId":"`+mrk+`","ReplicaRegion":"eu-west-1"}`), 400, "ReplicateKey", "AlreadyExistsException"},
+		{"UpdatePrimaryRegion", "kms", k("UpdatePrimaryRegion", `{"KeyId":"`+mrk+`","PrimaryRegion":"eu-west-1"}`), 200, "UpdatePrimaryRegion+UpdatePrimaryRegion", ""},
+		{"UpdatePrimaryRegion fails", "kms", k("UpdatePrimaryRegion", `{"KeyId":"`+mrk+`","PrimaryRegion":"eu-west-1"}`), 400, "UpdatePrimaryRegion", "UnsupportedOperationException"},
 
 		{"GetCallerIdentity", "sts", stsCall("Action=GetCallerIdentity&Version=2011-06-15"), 200, "GetCallerIdentity", ""},
 
@@ -266,6 +277,7 @@ var recordMasks = []struct {
 }{
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`("(?:requestID|originalRequestID)": )"[0-9A-F]{16}"`), `${1}"REQUESTID"`},
+	{regexp.MustCompile(`\bmrk-[0-9a-f]{32}\b`), "MRK"},
 	{regexp.MustCompile(`\bcks-[0-9a-f]{17}\b`), "KEYSTORE"},
 	{regexp.MustCompile(`"[0-9a-f]{64}"`), `"MATERIAL"`},
 	{regexp.MustCompile(`("x-amz-id-2": )"[^"]*"`), `${1}"HOSTID"`},
@@ -298,6 +310,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 		"UpdateKeyDescription": true, "PutKeyPolicy": true, "ScheduleKeyDeletion": true, "CancelKeyDeletion": true, "CreateBucket": true, "DeleteBucket": true, "PutObject": true,
 		"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true, "ImportKeyMaterial": true, "DeleteImportedKeyMaterial": true,
 		"CreateCustomKeyStore": true, "ConnectCustomKeyStore": true, "DisconnectCustomKeyStore": true, "UpdateCustomKeyStore": true, "DeleteCustomKeyStore": true,
+		"ReplicateKey": true, "UpdatePrimaryRegion": true,
 		"DeleteObject": true, "CreateMultipartUpload": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true,
 	}
 	management := map[string]bool{"CreateBucket": true, "DeleteBucket": true, "HeadBucket": true, "ListBuckets": true, "GetBucketLocation": true}
@@ -306,7 +319,10 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 		source = "kms"
 	}
 	isManagement := source != "s3" || management[r.EventName]
-	u := r.UserIdentity
+	u, region := r.UserIdentity, DefaultRegion
+	if u.InvokedBy == "kms.amazonaws.com" { // KMS did it elsewhere, because of the call
+		region = "eu-west-1"
+	}
 	for _, f := range []struct {
 		name      string
 		got, want any
@@ -315,7 +331,7 @@ func checkRecord(t *testing.T, tt auditCase, raw string, last bool) string {
 		{"eventTime", r.EventTime, "2026-11-23T11:02:03Z"},
 		{"eventSource", r.EventSource, source + ".amazonaws.com"},
 		{"eventType", r.EventType, "AwsApiCall"},
-		{"awsRegion", r.AWSRegion, DefaultRegion},
+		{"awsRegion", r.AWSRegion, region},
 		{"recipientAccountId", r.RecipientAccountID, DefaultAccount},
 		{"type", u.Type, "Root"}, {"arn", u.ARN, "arn:aws:iam::" + DefaultAccount + ":root"}, {"accessKeyId", u.AccessKeyID, wireKeyID},
 		{"accountId", u.AccountID, DefaultAccount}, {"principalId", u.PrincipalID, DefaultAccount},

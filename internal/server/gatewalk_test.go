@@ -212,6 +212,15 @@ var kmsRows = []walkRow{
 		do: func(w *walker) error {
 			return discard(w.user.kms.ReEncrypt(w.Context(), &awskms.ReEncryptInput{SourceKeyId: &w.key, CiphertextBlob: w.blob, DestinationKeyId: &w.spare}))
 		}},
+	{name: "ReplicateKey", ready: makePrimary,
+		needs: func(w *walker) []need {
+			return []need{{"kms:ReplicateKey", w.key}, {"kms:CreateKey", "*"}, {"kms:TagResource", w.elsewhere()}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.ReplicateKey(w.Context(), &awskms.ReplicateKeyInput{
+				KeyId: &w.key, ReplicaRegion: aws.String("eu-west-1"), Tags: []kmstypes.Tag{{TagKey: aws.String("team"), TagValue: aws.String("red")}}, BypassPolicyLockoutSafetyCheck: true,
+			}))
+		}},
 	{name: "RetireGrant", needs: onKey("kms:RetireGrant"), ready: makeGrant, do: func(w *walker) error {
 		return discard(w.user.kms.RetireGrant(w.Context(), &awskms.RetireGrantInput{KeyId: &w.key, GrantId: &w.grant}))
 	}},
@@ -254,6 +263,17 @@ var kmsRows = []walkRow{
 	{name: "UpdateKeyDescription", needs: onKey("kms:UpdateKeyDescription"), do: func(w *walker) error {
 		return discard(w.user.kms.UpdateKeyDescription(w.Context(), &awskms.UpdateKeyDescriptionInput{KeyId: &w.key, Description: aws.String("d")}))
 	}},
+	{name: "UpdatePrimaryRegion",
+		ready: func(w *walker) error {
+			err := makePrimary(w)
+			return errors.Join(err, discard(w.admin.kms.ReplicateKey(w.Context(), &awskms.ReplicateKeyInput{KeyId: &w.key, ReplicaRegion: aws.String("eu-west-1")})))
+		},
+		needs: func(w *walker) []need {
+			return []need{{"kms:UpdatePrimaryRegion", w.key}, {"kms:UpdatePrimaryRegion", w.elsewhere()}}
+		},
+		do: func(w *walker) error {
+			return discard(w.user.kms.UpdatePrimaryRegion(w.Context(), &awskms.UpdatePrimaryRegionInput{KeyId: &w.key, PrimaryRegion: aws.String("eu-west-1")}))
+		}},
 	{name: "Verify", needs: onKey("kms:Verify"),
 		ready: func(w *walker) error {
 			if err := keyOf(kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify)(w); err != nil {
@@ -307,6 +327,18 @@ func keyOf(spec kmstypes.KeySpec, usage kmstypes.KeyUsageType) func(w *walker) e
 		return err
 	}
 }
+
+// makePrimary makes the key of the walk a multi-region one.
+func makePrimary(w *walker) error {
+	out, err := w.admin.kms.CreateKey(w.Context(), &awskms.CreateKeyInput{MultiRegion: aws.Bool(true)})
+	if err == nil {
+		w.key = *out.KeyMetadata.Arn
+	}
+	return err
+}
+
+// elsewhere is the ARN of the replica of the walk's key.
+func (w *walker) elsewhere() string { return strings.Replace(w.key, DefaultRegion, "eu-west-1", 1) }
 
 func enableKey(w *walker) error {
 	return discard(w.admin.kms.EnableKey(w.Context(), &awskms.EnableKeyInput{KeyId: &w.key}))

@@ -61,6 +61,7 @@ func tell(t *testing.T, yaml string) *story {
 	st := &story{T: t, clock: new(sessionClock), dir: dataDirIn(t)}
 	cfg := principalConfig(t, st.dir, cast(yaml))
 	cfg.Clock = st.clock.now
+	cfg.Regions = []string{DefaultRegion, "eu-west-1"}
 	st.s, _ = start(t, cfg)
 	return st
 }
