@@ -73,6 +73,8 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 		add("key tokens", good, err)
 		good, err = checkAuthority(ctx, cfg)
 		add("authority", good, err)
+		good, err = checkRelatedKeys(ctx, cfg)
+		add("multi-region keys", good, err)
 	}
 	good, err = checkDatabase(ctx, cfg.DataDir)
 	add("database", good, err)

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/strongroom/strongroom/internal/audit"
+	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/store"
 	"github.com/strongroom/strongroom/internal/store/sqlite"
 )
@@ -94,7 +95,7 @@ func VerifyAudit(ctx context.Context, dataDir string) (audit.Report, error) {
 }
 
 // checkIntegrity is the worker "integrity": beside the requests it reads the
-// whole database with the MAC of every authority row, and the whole trail, at the start and then once a day. What
+// whole database with the MAC of every authority row, whether multi-region keys agree, and the whole trail, at the start and then once a day. What
 // serves a request checks only what it reads; rot elsewhere should be known
 // while there is still a backup without it.
 func (s *Server) checkIntegrity(ctx context.Context) error {
@@ -108,6 +109,9 @@ func (s *Server) checkIntegrity(ctx context.Context) error {
 		if err := verifyRows(ctx, s.store, t, s.custody.RowMAC); err != nil {
 			return err
 		}
+	}
+	if _, err := kms.NewExaminer(s.store, s.custody.Module, s.custody.RowMAC, s.custody.HeaderMAC).Related(ctx); err != nil {
+		return err
 	}
 	return s.iam.Verify(ctx)
 }
