@@ -205,6 +205,11 @@ func TestBlindness(t *testing.T) {
 	d, err := k.GenerateDataKey(t.Context(), root(), &kmsapi.GenerateDataKeyRequest{KeyId: id, KeySpec: new(kmsapi.DataKeySpecAes256)})
 	k.check(err)
 	secrets["data key"] = d.Plaintext.Expose()
+	pair, err := k.GenerateDataKeyPair(t.Context(), root(), &kmsapi.GenerateDataKeyPairRequest{KeyId: id, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistEdwards25519)})
+	k.check(err)
+	secrets["private key"] = pair.PrivateKeyPlaintext.Expose()[16:] // the seed is the end of it (RFC 8410, 7)
+	secrets["plaintext to RSA"] = []byte("another plaintext that nobody may see")
+	k.encryptWith(*k.rsaKey().KeyId, oaepSHA256, string(secrets["plaintext to RSA"]))
 	found := false // the search finds what is there
 	k.check(filepath.WalkDir(k.dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
