@@ -20,7 +20,8 @@ var (
 )
 
 // Decided returns who asked the gate for what, by the record of a call that was
-// denied. The request has neither the resource's policy nor grants; Assume and
+// denied. The request has neither the resource's policy nor grants, and not whose
+// the resource is where the caller was not told; Assume and
 // Context answer as they did then for the keys that documents asked for, and so
 // does Time. The error is ErrNotDenied, ErrUndisclosed, ErrTruncated, or says
 // that this is no record. When keys were left out, it is ErrTruncated too, and

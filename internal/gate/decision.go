@@ -20,8 +20,10 @@ const (
 // the gate, so that it can be asked again. It holds no secret: a request gives
 // none to its condition keys. CloudTrail has no such member; it is ours.
 type decision struct {
-	Action          string `json:"action"`
-	Resource        string `json:"resource,omitempty"`
+	Action   string `json:"action"`
+	Resource string `json:"resource,omitempty"`
+	// ResourceAccount is left out, with the condition keys that tell of it, where
+	// the resource is another account's and its ARN does not say so.
 	ResourceAccount string `json:"resourceAccount,omitempty"`
 	Kind            string `json:"kind,omitempty"` // of resource: key, bucket, role; empty: one without a policy
 	CrossAccount    bool   `json:"crossAccount,omitempty"`
@@ -52,7 +54,11 @@ func (e *evaluation) recorded() json.RawMessage {
 		d.Undisclosed = true
 		return d.marshal()
 	}
-	d.Resource, d.ResourceAccount, d.Kind, d.CrossAccount = r.Resource, e.account, kindNames[r.Kind], r.CrossAccount
+	d.Resource, d.Kind, d.CrossAccount = r.Resource, kindNames[r.Kind], r.CrossAccount
+	untold := e.account != e.caller.AccountID && !namesAccount(r.Resource, e.account)
+	if !untold {
+		d.ResourceAccount = e.account
+	}
 	// The record is for the caller's account. Which keys a policy of another
 	// account asks for tells what is in it, and that the resource is there: only
 	// whom that policy lets in may know.
@@ -64,6 +70,9 @@ func (e *evaluation) recorded() json.RawMessage {
 	d.Context = map[string]json.RawMessage{}
 	room := maxContext
 	for _, name := range slices.Sorted(maps.Keys(noted.values)) {
+		if untold && tellsOwner(name) {
+			continue
+		}
 		v := noted.values[name]
 		var text []byte
 		var err error
@@ -83,6 +92,16 @@ func (e *evaluation) recorded() json.RawMessage {
 		}
 	}
 	return d.marshal()
+}
+
+// tellsOwner reports whether the value of a condition key, in lower case, says
+// whose the resource is.
+func tellsOwner(name string) bool {
+	switch globalNamed(name) {
+	case resourceAccount, resourceOrgID, resourceOrgPaths:
+		return true
+	}
+	return name == "s3:resourceaccount"
 }
 
 // marshal prints d; when it is too long, without what makes it so.

@@ -61,7 +61,6 @@ func (c *Call) record(err error) audit.Record {
 		RequestID:           c.Caller.RequestID,
 		EventID:             c.stamp.eventID,
 		ReadOnly:            c.Op.ReadOnly,
-		Resources:           c.resources,
 		APIVersion:          c.Op.APIVersion,
 		RecipientAccountID:  c.Caller.AccountID,
 	}
@@ -91,9 +90,11 @@ func (c *Call) record(err error) audit.Record {
 	} else {
 		r.ErrorCode, r.ErrorMessage = outcome(err)
 	}
-	if c.denied || r.ErrorCode == string(AccessDenied) {
+	denied := c.denied || r.ErrorCode == string(AccessDenied)
+	if denied {
 		r.RequestParameters = nil
 	}
+	r.Resources = c.shownResources(denied)
 	if c.decision != nil && r.ErrorCode != "" {
 		r.AdditionalEventData = withDecision(r.AdditionalEventData, c.decision)
 	}

@@ -4,25 +4,31 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom/strongroom/internal/arn"
 	"github.com/strongroom/strongroom/internal/audit"
 	"github.com/strongroom/strongroom/internal/identity"
 	"github.com/strongroom/strongroom/internal/uuid"
 )
 
-// Share says that the call is about a resource of another account, which gets a
-// record of its own when the call succeeds: the same sharedEventID, another
-// eventID, and of the caller no more than the owner of the resource may know
+// Share says that the call may use a resource of another account, as the gate has
+// decided. The account gets a record of its own when the call succeeds: the same
+// sharedEventID, another eventID, and of the caller no more than the owner may know
 // (CloudTrail User Guide, "sharedEventID"; KMS Developer Guide, "Allowing users
 // in other accounts to use a KMS key": a call that was denied is recorded in the
 // caller's account alone). Of the caller's own account it does nothing.
 func (c *Call) Share(account string) {
-	if account == c.Caller.AccountID || slices.ContainsFunc(c.owners, func(o ownerEvent) bool { return o.account == account }) {
+	if account == c.Caller.AccountID || c.shares(account) {
 		return
 	}
 	if c.sharedEventID == "" {
 		c.sharedEventID = uuid.New()
 	}
 	c.owners = append(c.owners, ownerEvent{account, uuid.New()})
+}
+
+// shares reports whether Share named an account.
+func (c *Call) shares(account string) bool {
+	return slices.ContainsFunc(c.owners, func(o ownerEvent) bool { return o.account == account })
 }
 
 // ownerEvent is another account that has a record of the call, and that record's id.
@@ -49,6 +55,32 @@ func (c *Call) Event(account string) (at time.Time, eventID string) {
 // Resources are those that AddResource has named. They are not to be changed.
 func (c *Call) Resources() []audit.Resource { return c.resources }
 
+// shownResources are the resources as the caller's record has them. Whose one is
+// that belongs to another account it tells only if the call may use it and was
+// not denied, or if the ARN has told the caller already: that of a bucket says no
+// account (CloudTrail User Guide, "CloudTrail record contents", resources).
+func (c *Call) shownResources(denied bool) []audit.Resource {
+	hidden := func(x audit.Resource) bool {
+		return x.AccountID != "" && x.AccountID != c.Caller.AccountID && (denied || !c.shares(x.AccountID)) && !namesAccount(x.ARN, x.AccountID)
+	}
+	if !slices.ContainsFunc(c.resources, hidden) {
+		return c.resources
+	}
+	shown := slices.Clone(c.resources)
+	for i := range shown {
+		if hidden(shown[i]) {
+			shown[i].AccountID = ""
+		}
+	}
+	return shown
+}
+
+// namesAccount reports whether an ARN says whose the resource is.
+func namesAccount(resource, account string) bool {
+	a, ok := arn.Parse(resource)
+	return ok && a.AccountID == account
+}
+
 // ownerRecord is r as an account sees it that owns a resource of the call.
 func (c *Call) ownerRecord(r audit.Record, o ownerEvent) audit.Record {
 	r.EventID, r.RecipientAccountID = o.eventID, o.account
@@ -59,7 +91,7 @@ func (c *Call) ownerRecord(r audit.Record, o ownerEvent) audit.Record {
 		}
 	}
 	r.Addendum = nil
-	r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), func(x audit.Resource) bool {
+	r.Resources = slices.DeleteFunc(slices.Clone(c.resources), func(x audit.Resource) bool {
 		return x.AccountID != "" && x.AccountID != o.account // another owner's, of a call between two
 	})
 	return r

@@ -95,6 +95,47 @@ func TestShareTellsOwnersOfTheirOwn(t *testing.T) {
 	}
 }
 
+// TestWhoseIsTold: the caller's record says whose a resource is when the call may
+// use it, when it is the caller's own account's, or when its ARN says so anyhow.
+func TestWhoseIsTold(t *testing.T) {
+	const bucket, key = "arn:aws:s3:::bucket", "arn:aws:kms:us-east-1:" + foreign + ":key/k"
+	denial := awserr.New(AccessDenied, "no")
+	for _, tt := range []struct {
+		name, arn, owner string
+		shared           bool
+		err              error
+		want             bool
+	}{
+		{"a bucket of one's own", bucket, account, false, nil, true},
+		{"a bucket of one's own, denied", bucket, account, false, denial, true},
+		{"a bucket that may be used", bucket, foreign, true, nil, true},
+		{"a bucket that may be used, and a failure", bucket, foreign, true, awserr.Bare("NoSuchKey"), true},
+		{"a bucket that may be used, and a denial", bucket, foreign, true, denial, false},
+		{"a bucket of which nothing was decided", bucket, foreign, false, nil, false},
+		{"a bucket, denied", bucket, foreign, false, denial, false},
+		{"a key, denied", key, foreign, false, denial, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, _, dir := openGate(t)
+			c := g.Begin(fromNetwork(user(account, "alice")), put)
+			c.AddResource(tt.arn, tt.owner, "AWS::S3::Bucket")
+			if tt.shared {
+				c.Share(tt.owner)
+			}
+			if err := c.Finish(tt.err); err != tt.err {
+				t.Fatal(err)
+			}
+			rs := records(t, dir)
+			if got := rs[0]["resources"].([]any)[0].(map[string]any)["accountId"]; (got != nil) != tt.want || tt.want && got != tt.owner {
+				t.Errorf("the owner is %v, want it told: %v", got, tt.want)
+			}
+			if len(rs) > 1 && rs[1]["resources"].([]any)[0].(map[string]any)["accountId"] != foreign {
+				t.Errorf("the owner's record is %v", rs[1])
+			}
+		})
+	}
+}
+
 // The records of a change are in its transaction, the owners' too.
 func TestShareCommitted(t *testing.T) {
 	g, trail, dir := openGate(t)

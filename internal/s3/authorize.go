@@ -40,13 +40,17 @@ func (c *call) request(ctx context.Context, q question) (gate.Request, error) {
 	}, nil
 }
 
-// ask puts the question to the gate. A refusal is that of the call.
+// ask puts the question to the gate. A refusal is that of the call. The bucket's
+// owner, where that is another account, gets a record of its own of what succeeds.
 func (c *call) ask(ctx context.Context, q question) error {
 	r, err := c.request(ctx, q)
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.Authorize(r)
 	}
-	return c.Authorize(r)
+	if err == nil {
+		c.Share(q.bucket.Account)
+	}
+	return err
 }
 
 // bucketFor resolves a bucket and asks the gate, for an operation on the
@@ -66,11 +70,9 @@ func (c *call) bucketFor(ctx context.Context, name, key *string, owner *string) 
 	return b, checkOwner(b, owner)
 }
 
-// addBucket names the bucket in the record. Its owner, where that is another
-// account, gets a record of its own of what succeeds.
+// addBucket names the bucket in the record.
 func (c *call) addBucket(b *bucketRecord) {
 	c.AddResource(bucketARN(b.Name), b.Account, "AWS::S3::Bucket")
-	c.Share(b.Account)
 }
 
 // checkOwner refuses a bucket that is not of the account that the client

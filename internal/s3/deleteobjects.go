@@ -106,6 +106,7 @@ func (c *call) mayDelete(ctx context.Context, b *bucketRecord, d *deletion) erro
 	if err != nil {
 		return err
 	}
+	c.Share(b.Account)
 	switch {
 	case version != "" && version != nullVersion:
 		return awserr.New(s3api.NoSuchVersion, "The specified version does not exist.")
