@@ -196,6 +196,9 @@ func (c *conditions) requestAlias() (policy.Value, bool) {
 	return text(name, strings.HasPrefix(name, aliasPrefix))
 }
 
+// aliasPage is how many aliases of a key are read at a time.
+const aliasPage = 50
+
 // resourceAliases are the names of the aliases that stand for the key.
 func (c *conditions) resourceAliases() (policy.Value, bool) {
 	if c.key == nil || c.key.key.ID == "" {
@@ -203,12 +206,18 @@ func (c *conditions) resourceAliases() (policy.Value, bool) {
 	}
 	k := &c.key.key
 	if !c.asked {
-		var err error
-		if c.aliases, err = c.service.db.Aliases(c.ctx, k.Account, k.Region, k.Ref(), "", maxAliasesPerKey); err != nil {
-			c.fail(err)
-			return policy.Value{}, false
+		for after := ""; !c.asked; { // more than the quota, when it was lowered
+			page, err := c.service.db.Aliases(c.ctx, k.Account, k.Region, k.Ref(), after, aliasPage)
+			if err != nil {
+				c.fail(err)
+				return policy.Value{}, false
+			}
+			if c.aliases = append(c.aliases, page...); len(page) < aliasPage {
+				c.asked = true
+				break
+			}
+			after = page[len(page)-1].Name
 		}
-		c.asked = true
 	}
 	return several(len(c.aliases), func(yield func(string) bool) {
 		for i := range c.aliases {

@@ -13,9 +13,6 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// maxAliasesPerKey is AWS's quota (KMS Developer Guide, "Resource quotas").
-const maxAliasesPerKey = 50
-
 // CreateAlias gives a customer managed key a name in its account and region.
 // The caller needs the permission on the alias and on the key.
 // (KMS API Reference, CreateAlias)
@@ -59,7 +56,7 @@ func (s *Service) createAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return false, err
 		}
-		if err := aliasQuota(tx, &key); err != nil {
+		if err := s.aliasQuota(tx, &key); err != nil {
 			return false, err
 		}
 		return true, tx.PutAlias(&kmsdb.Alias{

@@ -10,10 +10,6 @@ import (
 	"github.com/strongroom/strongroom/internal/kms/kmsdb"
 )
 
-// maxKeyStores is AWS's quota of custom key stores in an account and region
-// (KMS Developer Guide, "Resource quotas").
-const maxKeyStores = 10
-
 // CreateCustomKeyStore makes a custom key store, disconnected. The password of
 // kmsuser, or the credential of the proxy, is kept in custody and shown to nobody.
 // A request that is a disconnected store's again answers the id of that one.
@@ -70,8 +66,8 @@ func (s *Service) createCustomKeyStore(ctx context.Context, call *gate.Call, req
 		if err := checkUnique(&st, all); err != nil {
 			return false, err
 		}
-		if len(all) >= maxKeyStores {
-			return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d custom key stores in this region.", maxKeyStores)
+		if len(all) >= s.quotas.CustomKeyStores {
+			return false, awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d custom key stores in this region.", s.quotas.CustomKeyStores)
 		}
 		if err := s.setCredential(tx, &st, credential); err != nil {
 			return false, err

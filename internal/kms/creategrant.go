@@ -17,10 +17,8 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// AWS's quotas for grants (KMS Developer Guide, "Resource quotas" and "Using
-// grant constraints").
+// AWS's bounds of constraints (KMS Developer Guide, "Using grant constraints").
 const (
-	maxGrantsPerKey     = 50_000
 	maxConstraintPairs  = 8
 	maxConstraintLength = 384 // characters of a value
 )
@@ -121,8 +119,8 @@ func (s *Service) putGrant(tx *kmsdb.Tx, call *gate.Call, k *snapshot, g *kmsdb.
 	if err != nil {
 		return false, err
 	}
-	if n >= s.maxGrants {
-		return false, awserr.New(kmsapi.LimitExceededException, "%s has the maximum of %d grants.", k.arn, s.maxGrants)
+	if n >= s.quotas.GrantsPerKey {
+		return false, awserr.New(kmsapi.LimitExceededException, "%s has the maximum of %d grants.", k.arn, s.quotas.GrantsPerKey)
 	}
 	return true, tx.CreateGrant(g)
 }

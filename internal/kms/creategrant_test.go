@@ -287,7 +287,7 @@ func TestConcurrentCreateGrant(t *testing.T) {
 
 func TestCreateGrantQuota(t *testing.T) {
 	k := newKit(t)
-	k.maxGrants = 3
+	k.quotas.GrantsPerKey = 3
 	k.reopen()
 	key := k.createKey()
 	var last *kmsapi.CreateGrantResponse

@@ -17,10 +17,6 @@ import (
 	"github.com/strongroom/strongroom/internal/uuid"
 )
 
-// maxKeys is AWS's quota of customer managed keys in an account and region, in
-// whatever state (KMS Developer Guide, "Resource quotas").
-const maxKeys = 100_000
-
 // CreateKey makes a customer managed key of any spec and usage, with material of
 // our own, or without any: its owner imports it; with MultiRegion a multi-region
 // primary key. Everything else of the API is refused with
@@ -44,7 +40,7 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	if req.Policy != nil {
 		text = *req.Policy
 	}
-	doc, err := parsePolicy(text)
+	doc, err := s.parsePolicy(text)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +86,7 @@ func (s *Service) createKey(ctx context.Context, call *gate.Call, req *kmsapi.Cr
 	err = s.withMaterial(ctx, key, func(token []byte) error {
 		call.ResponseElements = metadataRecord(key)
 		return s.commit(ctx, call, func(tx *kmsdb.Tx) (changed bool, err error) {
-			if err := keyQuota(tx, key.Account, key.Region); err != nil {
+			if err := s.keyQuota(tx, key.Account, key.Region); err != nil {
 				return false, err
 			}
 			return true, tx.CreateKey(key, token)
@@ -124,16 +120,6 @@ func (s *Service) authorizeNew(call *gate.Call, asked *kmsdb.Key, tags []kmsapi.
 	if err == nil && len(tags) > 0 {
 		r.Action, r.Resource = opTagResource.Action, asked.ARN()
 		err = with.answer(call.Authorize(r))
-	}
-	return err
-}
-
-// keyQuota refuses one customer managed key more than an account may have in a
-// region.
-func keyQuota(tx *kmsdb.Tx, account, region string) error {
-	n, err := tx.CountKeys(account, region)
-	if err == nil && n >= maxKeys {
-		err = awserr.New(kmsapi.LimitExceededException, "The account has the maximum of %d keys in this region.", maxKeys)
 	}
 	return err
 }

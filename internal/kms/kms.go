@@ -15,7 +15,6 @@
 package kms
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,9 +59,9 @@ type Config struct {
 	// there is.
 	Principals policy.Directory
 
-	MaxGrants int              // grants on one key; 0 means AWS's quota of 50,000
-	Clock     func() time.Time // nil means time.Now
-	Logger    *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
+	Quotas Quotas           // the zero value means AWS's
+	Clock  func() time.Time // nil means time.Now
+	Logger *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
 }
 
 // Service answers KMS operations. It is safe for concurrent use.
@@ -77,7 +76,7 @@ type Service struct {
 	sm2Regions []string
 	destroyed  func(tx *store.Tx, region string) error
 	principals policy.Directory
-	maxGrants  int
+	quotas     Quotas
 	clock      func() time.Time
 	drift      drift
 	turns      *turns // to generate RSA keys
@@ -112,11 +111,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.SM2Regions == nil {
 		cfg.SM2Regions = chinaRegions(cfg.Regions)
 	}
+	cfg.Quotas.complete()
 	s := &Service{
 		db: kmsdb.New(cfg.Store, cfg.RowMAC), module: cfg.Module, rowMAC: cfg.RowMAC, headerMAC: cfg.HeaderMAC,
 		imports: cfg.Imports, gate: cfg.Gate,
 		regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
-		principals: cfg.Principals, maxGrants: cmp.Or(cfg.MaxGrants, maxGrantsPerKey),
+		principals: cfg.Principals, quotas: cfg.Quotas,
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), turns: newTurns(), log: cfg.Logger,
 		usage: newUsageLog(cfg.Clock().UTC().Truncate(time.Millisecond)),
 		keys:  newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),

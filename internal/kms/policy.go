@@ -14,10 +14,6 @@ import (
 	"github.com/strongroom/strongroom/internal/store"
 )
 
-// maxPolicy is the longest key policy in bytes (KMS Developer Guide, "Key
-// policies in AWS KMS": 32 KB; the model's 131072 is not what decides).
-const maxPolicy = 32 << 10
-
 // defaultPolicy is the key policy of CreateKey without one: the account's root
 // may do everything, which leaves the key to the account's identity policies
 // (KMS Developer Guide, "Default key policy").
@@ -51,11 +47,12 @@ func encodePolicy(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// parsePolicy reads the key policy of a request. It asks nobody which
+// parsePolicy reads the key policy of a request, of which the quota bounds the
+// length. It asks nobody which
 // principals there are: that would tell whoever has no rights.
-func parsePolicy(text string) (*policy.Document, error) {
-	if len(text) > maxPolicy {
-		return nil, awserr.New(kmsapi.LimitExceededException, "The key policy exceeds the maximum of %d bytes.", maxPolicy)
+func (s *Service) parsePolicy(text string) (*policy.Document, error) {
+	if len(text) > s.quotas.PolicyBytes {
+		return nil, awserr.New(kmsapi.LimitExceededException, "The key policy exceeds the maximum of %d bytes.", s.quotas.PolicyBytes)
 	}
 	doc, err := policy.Parse(policy.Key, []byte(text))
 	return doc, malformed(err)

@@ -10,6 +10,9 @@ import (
 
 const testAccount = "111122223333"
 
+// anyService has AWS's quotas and nothing else.
+var anyService = func() *Service { s := &Service{}; s.quotas.complete(); return s }()
+
 func TestDefaultPolicy(t *testing.T) {
 	const want = `{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}`
 	if got := defaultPolicy(testAccount); got != want {
@@ -20,7 +23,7 @@ func TestDefaultPolicy(t *testing.T) {
 // The policies that the server makes are such as it takes.
 func TestOwnPoliciesParse(t *testing.T) {
 	for name, text := range map[string]string{"default": defaultPolicy(testAccount), "managed": managedKeyPolicy(testAccount, "us-east-1")} {
-		doc, err := parsePolicy(text)
+		doc, err := anyService.parsePolicy(text)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -43,7 +46,7 @@ func FuzzParsePolicy(f *testing.F) {
 	f.Add(`null`)
 	f.Add(`{`)
 	f.Fuzz(func(t *testing.T, text string) {
-		doc, err := parsePolicy(text)
+		doc, err := anyService.parsePolicy(text)
 		if err == nil {
 			doc, err = storedPolicy(doc, nobody{})
 		}
@@ -54,13 +57,13 @@ func FuzzParsePolicy(f *testing.F) {
 			return
 		}
 		stored := string(doc.Text())
-		if len(stored) > maxPolicy {
+		if len(stored) > anyService.quotas.PolicyBytes {
 			t.Fatalf("a policy of %d bytes is stored in %d", len(text), len(stored))
 		}
 		if again, err := policy.Parse(policy.Key, []byte(stored)); err != nil || string(again.Text()) != stored {
 			t.Fatalf("%s is not read back: %v", stored, err)
 		}
-		if _, err := parsePolicy(layoutPolicy(doc.Shown(nobody{}))); err != nil && awserr.CodeOf(err) != kmsapi.LimitExceededException {
+		if _, err := anyService.parsePolicy(layoutPolicy(doc.Shown(nobody{}))); err != nil && awserr.CodeOf(err) != kmsapi.LimitExceededException {
 			t.Fatalf("%s laid out is refused: %v", stored, err)
 		}
 	})

@@ -22,7 +22,7 @@ func (s *Service) putKeyPolicy(ctx context.Context, call *gate.Call, req *kmsapi
 	bypass := isTrue(req.BypassPolicyLockoutSafetyCheck)
 	o := optional(newObject().str("keyId", *req.KeyId), "policyName", req.PolicyName).str("policy", *req.Policy)
 	call.RequestParameters = o.boolean("bypassPolicyLockoutSafetyCheck", bypass).end()
-	doc, err := parsePolicy(*req.Policy)
+	doc, err := s.parsePolicy(*req.Policy)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (s *Service) replicateKey(ctx context.Context, call *gate.Call, req *kmsapi
 	if req.Policy != nil {
 		text = *req.Policy
 	}
-	doc, err := parsePolicy(text)
+	doc, err := s.parsePolicy(text)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *Service) commitReplica(ctx context.Context, call *gate.Call, req *kmsap
 			}
 			return false, err
 		}
-		if err := keyQuota(tx, made.Account, made.Region); err != nil {
+		if err := s.keyQuota(tx, made.Account, made.Region); err != nil {
 			return false, err
 		}
 		primary.ReplicaRegions = append(primary.ReplicaRegions, made.Region)

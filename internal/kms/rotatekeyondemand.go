@@ -37,7 +37,7 @@ func (s *Service) rotateKeyOnDemand(ctx context.Context, call *gate.Call, req *k
 		if err != nil {
 			return false, err
 		}
-		if err := forRotation(&key, related, now); err != nil {
+		if err := s.forRotation(&key, related, now); err != nil {
 			return false, err
 		}
 		record, err := s.rotateNow(tx, &key, kmsdb.OnDemand, now)

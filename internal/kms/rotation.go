@@ -16,8 +16,6 @@ const (
 	// yearly is the period of AWS managed keys, and of customer managed ones
 	// that are given none, in days.
 	yearly = 365
-	// maxOnDemand is how many rotations of one key can be asked for in its life.
-	maxOnDemand = 25
 	// nearRotation is how close an automatic rotation must not be to one that is
 	// asked for (KMS API Reference, RotateKeyOnDemand, ConflictException).
 	nearRotation = 20 * time.Minute
@@ -140,7 +138,7 @@ func forSchedule(k *kmsdb.Key) error {
 
 // forRotation refuses keys that cannot be rotated on demand now. Related are those
 // of a multi-region key.
-func forRotation(k *kmsdb.Key, related []kmsdb.Key, now time.Time) error {
+func (s *Service) forRotation(k *kmsdb.Key, related []kmsdb.Key, now time.Time) error {
 	if k.State == kmsapi.KeyStateUnavailable {
 		return invalidOrigin(k)
 	}
@@ -156,7 +154,7 @@ func forRotation(k *kmsdb.Key, related []kmsdb.Key, now time.Time) error {
 	switch {
 	case k.Origin == kmsapi.OriginTypeExternal && (pendingMaterial(k) == "" || !importedEverywhere(k, related)):
 		return awserr.New(kmsapi.KMSInvalidStateException, "No available key material pending rotation for the key: %s.", k.ARN())
-	case k.OnDemandRotations >= maxOnDemand:
+	case int(k.OnDemandRotations) >= s.quotas.OnDemandRotations:
 		return awserr.New(kmsapi.LimitExceededException,
 			"The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.ARN())
 	case k.Rotation.PeriodDays > 0 && k.Rotation.Next.Sub(now) < nearRotation:

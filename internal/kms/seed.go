@@ -132,8 +132,8 @@ func (s *Service) plant(tx *store.Tx, db *kmsdb.Tx, seed Seed) (kmsdb.Key, error
 	if err != nil {
 		return kmsdb.Key{}, err
 	}
-	if n >= maxKeys {
-		return kmsdb.Key{}, fmt.Errorf("key %s: the account has the maximum of %d keys in this region", seed.ID, maxKeys)
+	if n >= s.quotas.Keys {
+		return kmsdb.Key{}, fmt.Errorf("key %s: the account has the maximum of %d keys in this region", seed.ID, s.quotas.Keys)
 	}
 	return *key, db.CreateKey(key, token)
 }
@@ -193,7 +193,7 @@ func (s *Service) declare(tx *store.Tx, key *kmsdb.Key, seed Seed) (changed bool
 		}
 	}
 	if seed.Policy != "" {
-		doc, err := parsePolicy(seed.Policy)
+		doc, err := s.parsePolicy(seed.Policy)
 		if err == nil {
 			doc, err = storedPolicy(doc, s.principalsIn(tx))
 		}
@@ -235,12 +235,12 @@ func (s *Service) nameSeed(db *kmsdb.Tx, seed Seed) (changed bool, err error) {
 		case err != nil:
 			return false, err
 		}
-		n, err := db.CountAliases(kmsdb.KeyRef{Account: seed.Account, Region: seed.Region, ID: seed.ID}, maxAliasesPerKey)
+		n, err := db.CountAliases(kmsdb.KeyRef{Account: seed.Account, Region: seed.Region, ID: seed.ID}, s.quotas.AliasesPerKey)
 		if err != nil {
 			return false, err
 		}
-		if n >= maxAliasesPerKey {
-			return false, fmt.Errorf("key %s has the maximum of %d aliases", seed.ID, maxAliasesPerKey)
+		if n >= s.quotas.AliasesPerKey {
+			return false, fmt.Errorf("key %s has the maximum of %d aliases", seed.ID, s.quotas.AliasesPerKey)
 		}
 		alias.TargetKeyID, alias.LastUpdatedDate, changed = seed.ID, s.now(), true
 		if err := db.PutAlias(&alias); err != nil {

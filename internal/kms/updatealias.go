@@ -59,7 +59,7 @@ func (s *Service) updateAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 				"The alias %s can only be updated to a KMS key of the same type and key usage as %s.", ref.ARN(), was.ARN())
 		}
 		if alias.TargetKeyID != key.ID {
-			if err := aliasQuota(tx, &key); err != nil {
+			if err := s.aliasQuota(tx, &key); err != nil {
 				return false, err
 			}
 		}
@@ -71,15 +71,6 @@ func (s *Service) updateAlias(ctx context.Context, call *gate.Call, req *kmsapi.
 // symmetric is what AWS calls the type of a key: both symmetric, or both
 // asymmetric, or both HMAC keys, of which the usage tells the last.
 func symmetric(k *kmsdb.Key) bool { return k.KeySpec == kmsapi.KeySpecSymmetricDefault }
-
-// aliasQuota refuses one alias too many for a key.
-func aliasQuota(tx *kmsdb.Tx, k *kmsdb.Key) error {
-	n, err := tx.CountAliases(k.Ref(), maxAliasesPerKey)
-	if err == nil && n >= maxAliasesPerKey {
-		return awserr.New(kmsapi.LimitExceededException, "%s has the maximum of %d aliases.", k.ARN(), maxAliasesPerKey)
-	}
-	return err
-}
 
 // authorizeAlias asks the gate about an operation on an alias and on the key
 // that it stands for, names the alias in the record, and returns that key: nil
