@@ -20,6 +20,7 @@ func serveCommand() *cobra.Command {
 	var cfg server.Config
 	var logFormat string
 	var rotation time.Duration
+	var quotas kmsFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve KMS, S3 and STS on one address until interrupted",
@@ -47,6 +48,9 @@ what it means to every Go program.`,
 			}
 			if cfg.DomainKeyRotation = rotation; rotation == 0 {
 				cfg.DomainKeyRotation = -1
+			}
+			if err := quotas.apply(&cfg); err != nil {
+				return err
 			}
 			var err error
 			if cfg.Logger, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
@@ -80,6 +84,7 @@ what it means to every Go program.`,
 	f.StringVar(&cfg.Account, "account", server.DefaultAccount, "account id, 12 digits, of the root credential")
 	f.StringVar(&cfg.RootKeyFile, "root-key", "", "root key file (default: the data directory's path with .root-key after it)")
 	f.DurationVar(&rotation, "domain-key-rotation", server.DefaultDomainKeyRotation, "age at which domain keys are rotated and their old versions destroyed; 0: only when asked for")
+	quotas.register(cmd)
 	f.StringVar(&cfg.BootstrapFile, "bootstrap", "", "YAML file of accounts, users, access keys, KMS keys and buckets to put in place at start (docs/bootstrap.md)")
 	f.BoolVar(&cfg.DurableAudit, "durable-audit", false, "wait for the disk before every answer, not only before those of mutations")
 	f.BoolVar(&cfg.NewTrail, "new-trail", false, "begin a new audit trail for a database that has been in use, because the old one is lost, or go on with one whose end is")

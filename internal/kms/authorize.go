@@ -20,6 +20,9 @@ func (s *Service) authorize(ctx context.Context, call *gate.Call, k *snapshot, w
 
 // authorizeAs is authorize for an operation that takes several actions.
 func (s *Service) authorizeAs(ctx context.Context, call *gate.Call, action string, k *snapshot, with conditions) error {
+	if err := s.throttledBy(call, action, k); err != nil {
+		return err
+	}
 	own := k.key.Account == call.Caller.AccountID
 	if own {
 		call.AddResource(k.arn, k.key.Account, resourceType)

@@ -50,6 +50,7 @@ type kit struct {
 	now       atomic.Pointer[time.Time]
 	destroyed func(*store.Tx, string) error // Config.Destroyed from the next reopen on
 	people    people                        // Config.Principals
+	rates     *kms.Rates                    // Config.Rates likewise
 	quotas    kms.Quotas                    // Config.Quotas from the next reopen on
 	tick      func()                        // called when the service looks at the clock, if not nil
 }
@@ -123,7 +124,7 @@ func (k *kit) open() {
 	k.Service, err = kms.New(kms.Config{
 		Store: k.store, Module: k.module, RowMAC: k.rowMAC, HeaderMAC: k.headerMAC, Imports: k.imports, Gate: k.gate,
 		Regions: []string{region, region2, region3}, SM2Regions: []string{region}, Destroyed: k.destroyed,
-		Principals: k.people, Quotas: k.quotas,
+		Principals: k.people, Quotas: k.quotas, Rates: k.rates,
 		Clock: func() time.Time {
 			if k.tick != nil {
 				k.tick()

@@ -2,8 +2,8 @@
 // version 2014-11-01. (The codes and shapes are in kmsapi, records in kmsdb,
 // the layout of ciphertext blobs in ciphertext, the wire in kmshttp.)
 //
-// Every operation runs in [do]: the trail must be writable, the request valid;
-// then the operation resolves its key, asks the gate, checks the key's state
+// Every operation runs in [do]: the trail must be writable, the account within its
+// rates where they are counted, the request valid; then the operation resolves its key, asks the gate, checks the key's state
 // and usage, does its cryptography, and looks at DryRun last; then its record is
 // written and only then the answer goes out. That order is part of AWS's
 // contract.
@@ -60,6 +60,7 @@ type Config struct {
 	Principals policy.Directory
 
 	Quotas Quotas           // the zero value means AWS's
+	Rates  *Rates           // request quotas; nil means that there are none
 	Clock  func() time.Time // nil means time.Now
 	Logger *slog.Logger     // gets rows that were tampered with; nil means slog.Default()
 }
@@ -86,7 +87,8 @@ type Service struct {
 	logHolds atomic.Bool
 	logBusy  atomic.Int32 // how often in a row it could not be emptied
 
-	usage *usageLog
+	usage    *usageLog
+	throttle *throttle // nil: off
 
 	keys    *cache[kmsdb.KeyRef, *snapshot]
 	aliases *cache[kmsdb.AliasRef, string] // to key ids
@@ -118,8 +120,9 @@ func New(cfg Config) (*Service, error) {
 		regions: slices.Clone(cfg.Regions), sm2Regions: slices.Clone(cfg.SM2Regions), destroyed: cfg.Destroyed,
 		principals: cfg.Principals, quotas: cfg.Quotas,
 		clock: cfg.Clock, drift: newDrift(cfg.Clock()), turns: newTurns(), log: cfg.Logger,
-		usage: newUsageLog(cfg.Clock().UTC().Truncate(time.Millisecond)),
-		keys:  newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
+		throttle: newThrottle(cfg.Rates, cfg.Clock),
+		usage:    newUsageLog(cfg.Clock().UTC().Truncate(time.Millisecond)),
+		keys:     newCache[kmsdb.KeyRef]((*snapshot).size), aliases: newCache[kmsdb.AliasRef](aliasSize),
 		grants: newCache[granteeKey]((*grantSet).size),
 	}
 	s.logHolds.Store(true) // the process before this one may have died before it was emptied

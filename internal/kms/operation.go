@@ -201,6 +201,9 @@ func attempt[Req, Resp any](ctx context.Context, s *Service, call *gate.Call, op
 	if err := s.checkRegion(call.Caller.Region); err != nil {
 		return nil, err
 	}
+	if err := s.throttled(call, req); err != nil {
+		return nil, err
+	}
 	if err := model.KMS().Validate(op.Name, req); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func kmsError(err error) error {
 	case "RequestAbortedException":
 		return hungUp(hideCode(err))
 	case "ThrottlingException":
-		return awserr.Wrap(err, s3api.SlowDown, "Please reduce your request rate.")
+		return awserr.Wrap(err, s3api.SlowDown, "Please reduce your request rate for operations involving AWS KMS.")
 	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
 		return hideCode(err)
 	default:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/strongroom/strongroom/internal/durable"
+	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/s3/s3http"
 	"github.com/strongroom/strongroom/internal/secret"
 )
@@ -114,6 +115,15 @@ type Config struct {
 	// the old version is destroyed. Default: 24 hours. Less than 0: never for
 	// its age, only when that is asked for.
 	DomainKeyRotation time.Duration
+
+	// KMSQuotas say how many KMS keys, aliases, grants and the like there may be,
+	// for each account and region alike. Default: AWS's.
+	KMSQuotas kms.Quotas
+
+	// KMSRates are KMS's request quotas, by account, region and class of
+	// operations: who exceeds one is answered ThrottlingException. Default: nil,
+	// there are none.
+	KMSRates *kms.Rates
 
 	// BootstrapFile declares accounts, users, access keys, KMS keys and buckets; see
 	// docs/bootstrap.md. Default: none.

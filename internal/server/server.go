@@ -132,6 +132,7 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	s.kms, err = kms.New(kms.Config{
 		Store: s.store, Module: c.Module, RowMAC: c.RowMAC, HeaderMAC: c.HeaderMAC, Imports: c.Imports,
 		Gate: g, Regions: cfg.Regions, SM2Regions: cfg.SM2Regions, Clock: cfg.Clock, Logger: s.log, Destroyed: c.RequestRotation, Principals: s.iam,
+		Quotas: cfg.KMSQuotas, Rates: cfg.KMSRates,
 	})
 	if err != nil {
 		return err
