@@ -98,6 +98,12 @@ func TestGetKeyLastUsageOperations(t *testing.T) {
 		{"GenerateDataKeyPairWithoutPlaintext", []string{key}, func() error {
 			return discard(k.GenerateDataKeyPairWithoutPlaintext(ctx, root(), &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)}))
 		}},
+		{"GenerateDataKeyPair", []string{key}, func() error {
+			return discard(k.GenerateDataKeyPair(ctx, root(), &kmsapi.GenerateDataKeyPairRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)}))
+		}},
+		{"GenerateDataKeyPairWithoutPlaintext", []string{key}, func() error {
+			return discard(k.GenerateDataKeyPairWithoutPlaintext(ctx, root(), &kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)}))
+		}},
 		{"ReEncrypt", []string{key, second}, func() error {
 			return discard(k.ReEncrypt(ctx, root(), &kmsapi.ReEncryptRequest{CiphertextBlob: blob, DestinationKeyId: &second}))
 		}},

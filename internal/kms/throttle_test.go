@@ -150,6 +150,32 @@ func TestThrottlingByKeyType(t *testing.T) {
 	}
 }
 
+// Data key pairs have a class for each of their specs, which both operations
+// share, and none with their key.
+func TestThrottlingOfDataKeyPairs(t *testing.T) {
+	k := newKit(t)
+	key := *k.createKey().KeyId
+	k.throttle(map[string]float64{"GenerateDataKeyPair(ECC_NIST_P256)": 3, "GenerateDataKeyPair(ECC_NIST_P384)": 1, "symmetric": 1})
+	pair := func(spec kmsapi.DataKeyPairSpec) func() error {
+		return func() error {
+			return discard(k.GenerateDataKeyPair(t.Context(), root(), &kmsapi.GenerateDataKeyPairRequest{KeyId: &key, KeyPairSpec: &spec}))
+		}
+	}
+	k.check(discard(k.GenerateDataKeyPairWithoutPlaintext(t.Context(), root(),
+		&kmsapi.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: &key, KeyPairSpec: new(kmsapi.DataKeyPairSpecEccNistP256)})))
+	if got := k.within(pair(kmsapi.DataKeyPairSpecEccNistP256)); got != 2 {
+		t.Errorf("got %d pairs on P-256 after one, want 2", got)
+	}
+	if got := k.within(pair(kmsapi.DataKeyPairSpecEccNistP384)); got != 1 {
+		t.Errorf("got %d pairs on P-384, want 1", got)
+	}
+	k.encrypt(key, "p", nil)
+	err := pair("DSA_1024")()
+	if !errors.Is(err, kmsapi.ValidationException) {
+		t.Errorf("got %v of no spec, want ValidationException", err)
+	}
+}
+
 // Whoever uses another account's key is throttled, and not that account.
 func TestThrottlingAcrossAccounts(t *testing.T) {
 	k := newKit(t)
