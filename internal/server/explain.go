@@ -39,7 +39,7 @@ func Explain(ctx context.Context, cfg Config, q Question) (_ Explanation, err er
 	}
 	c, err := callerOf(q.Principal, region, l.clock(), l.iam)
 	if err != nil {
-		return Explanation{}, err
+		return unlessDeparted(ctx, cfg.DataDir, q, err)
 	}
 	for _, file := range q.SessionPolicyFiles {
 		if c.Session == nil {
@@ -55,9 +55,28 @@ func Explain(ctx context.Context, cfg Config, q Question) (_ Explanation, err er
 	if err != nil {
 		return Explanation{}, err
 	}
+	if asked.noRole != nil && asked.noRole.id == "" {
+		return Explanation{}, fmt.Errorf("resource %s: %s", q.Resource, asked.noRole)
+	}
 	e := l.explain(asked)
 	if c.Session != nil && len(q.SessionPolicyFiles) == 0 {
 		e.Notes = append(e.Notes, "a session may have policies and tags of its own, which only its token has: see --session-policy and --context aws:PrincipalTag/KEY=VALUE")
 	}
+	return e, nil
+}
+
+// unlessDeparted is err of looking for the principal of q, or, when it is one
+// that was deleted, what that means for the request.
+func unlessDeparted(ctx context.Context, dataDir string, q Question, err error) (Explanation, error) {
+	absent, ok := errors.AsType[*absentError](err)
+	if !ok {
+		return Explanation{}, err
+	}
+	d, ok, trailErr := departedByARN(ctx, dataDir, absent.kind, absent.arn)
+	if trailErr != nil || !ok {
+		return Explanation{}, errors.Join(err, trailErr)
+	}
+	e := Explanation{Principal: q.Principal, Action: q.Action, Resource: q.Resource}
+	e.withoutPrincipal(d)
 	return e, nil
 }

@@ -39,7 +39,7 @@ func callerOf(principal, region string, now time.Time, dir policy.Directory) (id
 	case "iam:user":
 		id, ok := dir.UniqueID(principal)
 		if !ok {
-			return c, noPrincipal("user", principal)
+			return c, &absentError{"principal " + principal, "user", principal}
 		}
 		c.Type, c.PrincipalID, c.UserName = identity.IAMUser, id, lastName(rest)
 		return c, nil
@@ -59,11 +59,11 @@ func callerOf(principal, region string, now time.Time, dir policy.Directory) (id
 func sessionOf(c identity.Caller, role, name string, now time.Time, dir policy.Directory) (identity.Caller, error) {
 	id, ok := dir.UniqueID(role)
 	if !ok {
-		return c, noPrincipal("role", role)
+		return c, &absentError{"principal " + role, "role", role}
 	}
 	roleARN, ok := dir.ARN(id)
 	if !ok {
-		return c, noPrincipal("role", role)
+		return c, &absentError{"principal " + role, "role", role}
 	}
 	a, _ := arn.Parse(roleARN)
 	c.Type = identity.AssumedRole
@@ -71,10 +71,6 @@ func sessionOf(c identity.Caller, role, name string, now time.Time, dir policy.D
 	c.PrincipalID = id + ":" + name
 	c.Session = &identity.Session{RoleARN: roleARN, RoleID: id, Name: name, Issued: now, Expires: now.Add(time.Hour)}
 	return c, nil
-}
-
-func noPrincipal(kind, name string) error {
-	return fmt.Errorf("principal %s: there is no such %s (any more); names are exact, paths included", name, kind)
 }
 
 // lastName is what follows the last slash.

@@ -112,6 +112,11 @@ func (l *looked) layers(q question, x gate.Explanation, foreign bool) []Explaine
 			out[i].Says = "the root user needs none"
 		}
 	}
+	for i := range out {
+		if q.noRole != nil && out[i].Name == resourcePolicyName(policy.Trust) {
+			out[i].Says = "none: " + q.noRole.String()
+		}
+	}
 	if q.isKey {
 		out = append(out, grantsLayer(q, x))
 	}

@@ -23,6 +23,7 @@ import (
 // looked is a data directory that is only read, as far as it decides who may do
 // what. A server may be running on it.
 type looked struct {
+	dir     string
 	store   *store.Store
 	iam     *iam.Service
 	gate    *gate.Gate // without a trail: nothing is recorded
@@ -61,7 +62,7 @@ func lookInto(ctx context.Context, cfg Config) (_ *looked, err error) {
 			return nil, err
 		}
 	}
-	l := &looked{store: st, clock: cfg.Clock}
+	l := &looked{dir: cfg.DataDir, store: st, clock: cfg.Clock}
 	for region := range c.Records {
 		l.regions = append(l.regions, region)
 	}
@@ -94,6 +95,8 @@ type question struct {
 	authority *gate.Authority
 	isKey     bool
 
+	noRole *departed // the resource is a role that is not there
+
 	grants     []kms.ConsideredGrant // of the caller, on the KMS key
 	moreGrants bool
 }
@@ -123,11 +126,15 @@ func (l *looked) asked(ctx context.Context, c identity.Caller, action, resource 
 		q.Request, err = l.s3.Question(ctx, q.caller, action, resource)
 	case strings.EqualFold(action, "sts:AssumeRole"), strings.EqualFold(action, "sts:TagSession"), strings.EqualFold(action, "sts:SetSourceIdentity"):
 		role, ok := l.iam.Role(resource)
-		if !ok {
-			return q, fmt.Errorf("resource %s: there is no such role; names are exact, paths included", resource)
-		}
 		q.Request = gate.Request{
-			Action: action, Resource: role.ARN, ResourceAccount: role.Account, Kind: policy.Trust, Policy: role.Trust, CrossAccount: true,
+			Action: action, Resource: resource, ResourceAccount: a.AccountID, Kind: policy.Trust, Policy: role.Trust, CrossAccount: true,
+		}
+		if !ok { // it trusts nobody
+			q.noRole = &departed{kind: "role"}
+			var d departed
+			if d, ok, err = departedByARN(ctx, l.dir, "role", resource); ok {
+				q.noRole = &d
+			}
 		}
 	case resource == "*" || isARN:
 		q.Request = gate.Request{Action: action, Resource: resource, ResourceAccount: c.AccountID}

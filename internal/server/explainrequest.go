@@ -81,10 +81,10 @@ func (l *looked) explainCall(ctx context.Context, dataDir string, call trailReco
 	}
 	q, err := l.asked(ctx, c, then.Action, then.Resource, nil, nil)
 	if errors.Is(err, iam.ErrNoPrincipal) {
-		e.Message = "the principal was deleted since; its credentials are not valid any more"
-		e.Layers, e.Context, e.Missing = []ExplainedLayer{}, []ExplainedKey{}, []string{}
+		d, err := departedByID(ctx, dataDir, c)
+		e.withoutPrincipal(d)
 		e.Request.Changed = true
-		return e, nil
+		return e, err
 	}
 	if err != nil {
 		return e, err

@@ -56,15 +56,6 @@ func (r refusedCall) explained(layer string, words ...string) {
 	}
 }
 
-// unexplained says that there is nothing to decide again, and why.
-func (r refusedCall) unexplained(why string) {
-	r.st.Helper()
-	found, err := ExplainRequest(r.st.Context(), Config{DataDir: r.st.dir, Clock: r.st.clock.now}, r.requestID)
-	if err == nil || !strings.Contains(err.Error(), why) {
-		r.st.Errorf("got %v, %v, want no explanation because %s", found, err, why)
-	}
-}
-
 // layerText is what an explanation says of a layer: of statements that apply and
 // deny, and of those that do not apply.
 func layerText(l ExplainedLayer) string {

@@ -104,7 +104,7 @@ func TestStoryRevocation(t *testing.T) {
 	st.fails(err, "The security token included in the request is invalid.", "UnrecognizedClientException")
 	_, err = cleo.assume("arn:aws:iam::111111111111:role/teller", "tuesday")
 	st.refused(err, cleo.may("sts:AssumeRole", "arn:aws:iam::111111111111:role/teller", noPolicy(byTrust, "sts:AssumeRole"))).
-		unexplained("there is no such role")
+		explained("role trust policy", "it was deleted at ", "its unique id was AROA")
 
 	// A bucket policy goes, by which another account read.
 	bucket := "ledger"

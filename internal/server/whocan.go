@@ -224,6 +224,9 @@ func (s *survey) ask(ctx context.Context, principal string) (WhoCanResult, *poli
 	if err != nil {
 		return r, nil, err
 	}
+	if q.noRole != nil {
+		return r, nil, fmt.Errorf("resource %s: %s", q.Resource, q.noRole)
+	}
 	s.resource = q.Resource
 	known := s.known(c)
 	surely, err := s.suppose(q, strict, known)
