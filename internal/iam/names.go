@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strongroom/strongroom/internal/arn"
 	"github.com/strongroom/strongroom/internal/store"
@@ -20,11 +21,27 @@ var (
 	pathForm         = regexp.MustCompile(`^/([!-~]+/)?$`)
 	policyPathForm   = regexp.MustCompile(`^(/[A-Za-z0-9.,+@=_-]+)*/$`)
 	accessKeyForm    = regexp.MustCompile(`^[\w]{16,128}$`)
-	tagKeyForm       = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValueForm     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
-	descriptionForm  = regexp.MustCompile(`^[\x09\x0A\x0D\x20-\x7E\x{A1}-\x{FF}]{0,1000}$`)
+	tagKeyForm       = sized{tagForm, 1, 128}
+	tagValueForm     = sized{tagForm, 0, 256}
+	descriptionForm  = sized{regexp.MustCompile(`^[\x09\x0A\x0D\x20-\x7E\x{A1}-\x{FF}]*$`), 0, 1000}
 	organizationForm = regexp.MustCompile(`^o-[a-z0-9]{10,32}(/r-[a-z0-9]{4,32}/(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}/){0,5})?$`) // OrganizationId, RootId and OrganizationalUnitId of the Organizations API model
 )
+
+var tagForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
+// sized is a form with a length in characters. A regular expression that counts
+// holds its class once for every character: of tags and descriptions, with the
+// letters of all scripts, that is 16 MB.
+type sized struct {
+	chars       *regexp.Regexp
+	least, most int
+}
+
+// MatchString reports whether s has the form and the length.
+func (f sized) MatchString(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return f.least <= n && n <= f.most && f.chars.MatchString(s)
+}
 
 // kind is a kind of entity that has a name in an account.
 type kind struct {
