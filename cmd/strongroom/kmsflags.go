@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/strongroom/strongroom/internal/kms"
 	"github.com/strongroom/strongroom/internal/server"
 )
 
@@ -30,7 +29,7 @@ func (k *kmsFlags) register(cmd *cobra.Command) {
 // apply puts into cfg what was given.
 func (k *kmsFlags) apply(cfg *server.Config) error {
 	for _, name := range slices.Sorted(maps.Keys(k.quotas)) {
-		if err := cfg.KMSQuotas.Set(name, k.quotas[name]); err != nil {
+		if err := cfg.SetKMSQuota(name, k.quotas[name]); err != nil {
 			return fmt.Errorf("--kms-quota: %w", err)
 		}
 	}
@@ -40,13 +39,13 @@ func (k *kmsFlags) apply(cfg *server.Config) error {
 		}
 		return nil
 	}
-	cfg.KMSRates = new(kms.Rates)
+	cfg.ThrottleKMS()
 	for _, class := range slices.Sorted(maps.Keys(k.rates)) {
 		rate, err := strconv.ParseFloat(k.rates[class], 64)
 		if err != nil {
 			return fmt.Errorf("--kms-rate %s=%s: want a number of requests per second", class, k.rates[class])
 		}
-		if err := cfg.KMSRates.Set(class, rate); err != nil {
+		if err := cfg.SetKMSRate(class, rate); err != nil {
 			return fmt.Errorf("--kms-rate: %w", err)
 		}
 	}

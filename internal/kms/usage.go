@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/strongroom/strongroom/internal/arn"
@@ -24,9 +23,10 @@ type usageLog struct {
 	seed   maphash.Seed
 	shards [shardCount]usageShard
 
-	flushing sync.Mutex  // held while uses are written
-	begun    time.Time   // when the service began
-	tracked  atomic.Bool // since when uses are noted is in the database
+	begun time.Time // when the service began
+
+	flushing sync.Mutex // held while uses are written; guards tracked
+	tracked  bool       // since when uses are noted is in the database
 }
 
 type usageShard struct {
@@ -104,18 +104,15 @@ func tracked(op *gate.Operation) bool {
 const usageBatch = 200
 
 // FlushUsage writes what keys were used for since the last flush into the
-// database. The server calls it every minute and when it stops; a process that is
-// killed loses the uses since the last call, though not their records. What could
-// not be written is kept for the next call.
+// database. The server calls it when it starts, every minute, and when it stops; a
+// process that is killed loses the uses since the last call, though not their
+// records. What could not be written is kept for the next call.
 func (s *Service) FlushUsage(ctx context.Context) error {
 	u := s.usage
 	u.flushing.Lock()
 	defer u.flushing.Unlock()
-	if !u.tracked.Load() {
-		if err := s.db.Update(ctx, func(tx *kmsdb.Tx) error { return tx.SetTrackingSince(u.begun) }); err != nil {
-			return err
-		}
-		u.tracked.Store(true)
+	if err := s.beginTracking(ctx); err != nil {
+		return err
 	}
 	var errs []error
 	for i := range u.shards {
@@ -126,6 +123,22 @@ func (s *Service) FlushUsage(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// beginTracking writes down since when uses are noted, at the first start that
+// does so.
+func (s *Service) beginTracking(ctx context.Context) error {
+	u := s.usage
+	if u.tracked {
+		return nil
+	}
+	_, err := s.db.TrackingSince(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		err = s.db.Update(ctx, func(tx *kmsdb.Tx) error { return tx.SetTrackingSince(u.begun) })
+	}
+	u.tracked = err == nil
+	return err
+}
+
+// flushShard writes the uses of a shard.
 func (s *Service) flushShard(ctx context.Context, shard *usageShard) error {
 	shard.mu.Lock()
 	writing := shard.fresh

@@ -169,6 +169,18 @@ type Config struct {
 	segmentSize int64
 }
 
+// SetKMSQuota sets a quota of KMS by its name ([kms.Quotas.Set]).
+func (c *Config) SetKMSQuota(name string, value int) error { return c.KMSQuotas.Set(name, value) }
+
+// ThrottleKMS has KMS's requests counted, by AWS's rates.
+func (c *Config) ThrottleKMS() { c.KMSRates = new(kms.Rates) }
+
+// SetKMSRate sets the rate of a class of requests ([kms.Rates.Set]), after
+// ThrottleKMS.
+func (c *Config) SetKMSRate(class string, perSecond float64) error {
+	return c.KMSRates.Set(class, perSecond)
+}
+
 var (
 	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)

@@ -137,6 +137,9 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.kms.FlushUsage(ctx); err != nil { // there is none yet: uses are noted from now on
+		return err
+	}
 	objects, err := diskstore.OpenOn(cfg.fs, objectsDir(cfg.DataDir))
 	if err != nil {
 		return err
