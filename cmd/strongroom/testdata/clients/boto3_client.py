@@ -104,6 +104,51 @@ def check_kms_operations(bucket):
     refused("AlreadyExistsException", kms.create_alias, AliasName="alias/boto3", TargetKeyId=key)
 
 
+def check_kms_asymmetric_keys(bucket):
+    """Keys of other specs: what one made, the other operation takes, and nothing else."""
+
+    def made(spec, usage):
+        return kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+
+    for spec, algorithm in (("ECC_NIST_P256", "ECDSA_SHA_256"), ("RSA_2048", "RSASSA_PSS_SHA_256"), ("ML_DSA_44", "ML_DSA_SHAKE_256")):
+        named = {"KeyId": made(spec, "SIGN_VERIFY"), "SigningAlgorithm": algorithm}
+        signature = kms.sign(Message=b"message", **named)["Signature"]
+        assert kms.verify(Message=b"message", Signature=signature, **named)["SignatureValid"]
+        refused("KMSInvalidSignatureException", kms.verify, Message=b"other", Signature=signature, **named)
+        assert kms.get_public_key(KeyId=named["KeyId"])["KeySpec"] == spec
+
+    mac = {"KeyId": made("HMAC_256", "GENERATE_VERIFY_MAC"), "MacAlgorithm": "HMAC_SHA_256"}
+    tag = kms.generate_mac(Message=b"message", **mac)["Mac"]
+    assert len(tag) == 32 and kms.verify_mac(Message=b"message", Mac=tag, **mac)["MacValid"]
+    refused("KMSInvalidMacException", kms.verify_mac, Message=b"other", Mac=tag, **mac)
+
+    ours, theirs = (made("ECC_NIST_P384", "KEY_AGREEMENT") for _ in range(2))
+
+    def shared(key, peer):
+        public = kms.get_public_key(KeyId=peer)["PublicKey"]
+        return kms.derive_shared_secret(KeyId=key, KeyAgreementAlgorithm="ECDH", PublicKey=public)["SharedSecret"]
+
+    assert shared(ours, theirs) == shared(theirs, ours)
+
+    rsa = {"KeyId": made("RSA_2048", "ENCRYPT_DECRYPT"), "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+    assert kms.decrypt(CiphertextBlob=kms.encrypt(Plaintext=b"plain", **rsa)["CiphertextBlob"], **rsa)["Plaintext"] == b"plain"
+
+
+def check_kms_rotation_and_pairs(bucket):
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    before = kms.encrypt(KeyId=key, Plaintext=b"plain")["CiphertextBlob"]
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=180)
+    status = kms.get_key_rotation_status(KeyId=key)
+    assert status["KeyRotationEnabled"] and status["RotationPeriodInDays"] == 180, status
+    kms.rotate_key_on_demand(KeyId=key)
+    rotations = kms.list_key_rotations(KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+    assert len(rotations) == 2 and {r["KeyMaterialState"] for r in rotations} == {"CURRENT", "NON_CURRENT"}, rotations
+    assert kms.decrypt(CiphertextBlob=before)["Plaintext"] == b"plain"
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+    assert kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])["Plaintext"] == pair["PrivateKeyPlaintext"]
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] == "Decrypt"
+
+
 def check_transfer_manager(bucket):
     config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB, max_concurrency=8)
     for size in (0, 1, 65535, 65536, 65537, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 17 * MIB + 12345):
@@ -351,7 +396,7 @@ def check_not_served(bucket):
     refused("NotImplemented", s3.copy_object, Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "x"}, TaggingDirective="REPLACE", Tagging="a=b")
     refused("NotImplemented", s3.get_bucket_website, Bucket=bucket)
     refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=bucket)
-    refused("UnknownOperationException", kms.list_key_rotations, KeyId="alias/boto3")
+    refused("UnsupportedOperationException", kms.generate_random, NumberOfBytes=8, Recipient={"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"})
 
 
 s3v4 = client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
