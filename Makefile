@@ -27,7 +27,8 @@ test: prepare ## everything that decides whether the code is right (under 15 min
 	go test -race -timeout 15m ./...
 
 .PHONY: test-clients
-test-clients: prepare ## clients we did not write, against the built binary (under 40 minutes on 2 cores)
+test-clients: ## clients we did not write, against the built binary (under 40 minutes on 2 cores)
+	@./scripts/prepare-tests.sh clients
 	STRONGROOM_TEST_CLIENTS=1 go test -count=1 -timeout 30m -run 'TestClients|TestREADME' ./cmd/strongroom
 	@./scripts/test-clienttests.sh
 

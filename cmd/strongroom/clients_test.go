@@ -13,6 +13,10 @@ import (
 	"github.com/strongroom/strongroom/internal/faultproxy"
 )
 
+// clientsDir is where scripts/prepare-tests.sh puts clients that are no packages
+// of the system. Scripts have it as CLIENTS, and in PATH.
+const clientsDir = "../../bin/clients"
+
 // needClients skips a test unless clients we did not write are wanted and there.
 func needClients(t *testing.T) {
 	t.Helper()
@@ -26,8 +30,8 @@ func needClients(t *testing.T) {
 	}
 }
 
-// TestClients runs the AWS CLI and boto3 against the command by the scripts of
-// testdata/clients.
+// TestClients runs the AWS CLI, boto3 and other clients against the command by
+// the scripts of testdata/clients; clients in Go are in clienttests.
 func TestClients(t *testing.T) {
 	needClients(t)
 	runScripts(t, "testdata/clients")

@@ -79,6 +79,9 @@ func runScripts(t *testing.T, dir string) {
 			e.Values[processesKey{}] = map[string]*process{}
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TESTDATA", filepath.Join(here, "testdata"))
+			clients := filepath.Join(here, clientsDir)
+			e.Setenv("CLIENTS", clients)
+			e.Setenv("PATH", e.Getenv("PATH")+string(filepath.ListSeparator)+clients)
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("AWS_PAGER", "")
 			return nil
@@ -110,6 +113,11 @@ func condition(name string) (bool, error) {
 		return canMount(), nil
 	case "root":
 		return os.Getuid() == 0, nil
+	case "ansible":
+		return exec.Command("ansible-playbook", "--version").Run() == nil && exec.Command("/usr/bin/python3", "-c", "import boto3, ansible_collections.amazon.aws").Run() == nil, nil
+	case "aws-sdk-js":
+		_, err := os.Stat(filepath.Join(clientsDir, "node_modules", "@aws-sdk", "client-kms"))
+		return err == nil && exec.Command("node", "--version").Run() == nil, nil
 	}
 	return false, fmt.Errorf("no condition %q", name)
 }
