@@ -34,6 +34,7 @@ var imports = map[string][]string{
 	"internal/jsonstring": {},
 	"internal/keywrap":    {},
 	"internal/identity":   {"internal/arn"},
+	"internal/nitro":      {"internal/secret"},
 
 	// Test kits below everything.
 	"internal/durable/crashfs": {"internal/durable"},
@@ -93,6 +94,7 @@ var external = map[string][]string{
 	"internal/server":          {"github.com/goccy/go-yaml", "github.com/prometheus/client_golang", "golang.org/x/sys"},
 	"internal/store/sqlite":    {"modernc.org/sqlite"},
 	"internal/hsm":             {"filippo.io/mldsa", "github.com/decred/dcrd/dcrec/secp256k1/v4", "github.com/emmansun/gmsm", "golang.org/x/sys"},
+	"internal/nitro":           {"github.com/fxamacker/cbor/v2"},
 	"internal/s3":              {"github.com/cespare/xxhash/v2", "github.com/minio/crc64nvme", "github.com/zeebo/xxh3"},
 	"internal/store/storetest": {"pgregory.net/rapid"},           // a test kit
 	"internal/bench":           {"github.com/aws/aws-sdk-go-v2"}, // a client, as in tests
